@@ -1,0 +1,81 @@
+"""The store: everything of a run that is bulk, as immutable objects under the run's id.
+
+One library (`obstore`) speaks to a directory, S3, GCS and Azure, chosen by a URL (`file://`, `s3://`, `gs://`,
+`az://`). Objects are written whole and never appended to, so a reader never sees half of one.
+
+Layout:
+    runs/{run}/report.json                      the final report (`RunReport`), without the result
+    runs/{run}/result.json                      the result, whole
+    runs/{run}/input.json                       script, arguments and limits
+    runs/{run}/log/{part:06d}.jsonl             narrator lines, in batches
+    runs/{run}/agents/{agent}/record.json       prompt, result, usage, outcome of one agent
+    runs/{run}/agents/{agent}/turns/{n:06d}.json  one message of its conversation, in order
+    payloads/{workflow}/{hh}/{sha256}           payloads too large for a history
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.store import LocalStore, ObjectStore, from_url
+
+
+class StoreError(Exception):
+    """The store cannot be opened as named."""
+
+
+class Store:
+    """Bytes by key. Methods raise what `obstore` raises; a missing object is `FileNotFoundError`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._objects = _open(url)
+
+    @property
+    def local(self) -> bool:
+        """Whether the objects lie on this host only."""
+        return self.url.startswith("file://")
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Write one object, whole, replacing what was there."""
+        await obstore.put_async(self._objects, key, data)
+
+    async def get(self, key: str) -> bytes:
+        """Read one object.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        result = await obstore.get_async(self._objects, key)
+        return bytes(await result.bytes_async())
+
+    async def keys(self, prefix: str) -> list[str]:
+        """All keys under a prefix, ascending."""
+        found: list[str] = []
+        async for batch in _batches(self._objects, prefix):
+            found.extend(batch)
+        return sorted(found)
+
+    async def delete(self, keys: list[str]) -> None:
+        """Remove objects; absent ones are no error."""
+        if keys:
+            await obstore.delete_async(self._objects, keys)
+
+
+async def _batches(objects: ObjectStore, prefix: str) -> AsyncIterator[list[str]]:
+    async for batch in obstore.list(objects, prefix=prefix):
+        yield [str(item["path"]) for item in batch]
+
+
+def _open(url: str) -> ObjectStore:
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        folder = Path(unquote(parts.path))
+        folder.mkdir(parents=True, exist_ok=True)
+        return LocalStore(folder, automatic_cleanup=True)
+    if parts.scheme in ("s3", "gs", "az"):
+        return from_url(url)
+    raise StoreError(f"TENUTO_STORE is {url!r}; expected a URL that starts with file://, s3://, gs:// or az://")

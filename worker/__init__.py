@@ -1,0 +1,1 @@
+"""How a run is started: configuration, Worker, embedded service, command line."""

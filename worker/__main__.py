@@ -1,0 +1,5 @@
+"""The `tenuto` command."""
+
+
+def main() -> None:
+    """Run the command line."""

@@ -1,0 +1,1 @@
+"""What a run is: pure decisions, two interpreters, and the durable Workflows."""

@@ -1,0 +1,300 @@
+"""Wire contracts: what crosses a Temporal boundary, and the Activities by their interfaces.
+
+Changes are additive: these shapes live in histories that outlast a deploy. Workflow code calls an Activity through the
+stub declared here (same `name`, body raises), so that it never imports an implementation.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from temporalio import activity
+
+from .script.protocol import Dialect
+
+RunState = Literal["running", "waiting", "paused", "completed", "degraded", "failed", "stopped"]
+AgentState = Literal["queued", "running", "done", "cached", "failed", "skipped"]
+
+
+class Wire(BaseModel):
+    """Base of boundary types. Unknown fields are kept out, absent ones have defaults: older readers stay able to read."""
+
+    model_config = ConfigDict(extra="ignore", ser_json_inf_nan="null")
+
+
+# ------------------------------------------------------------------------------------------------------ a run
+
+
+class Script(Wire):
+    """A script as text, with where it came from."""
+
+    name: str
+    dialect: Dialect
+    source: str
+    sha256: str
+    path: str | None = None
+
+
+class RunLimits(Wire):
+    """Ceilings of one run. `None` means no ceiling."""
+
+    agents: int = 1000
+    concurrency: int = 16
+    output_tokens: int | None = None
+    usd: float | None = None
+    nesting: int = 4
+
+
+class RunInput(Wire):
+    """The one argument of `Orchestration`."""
+
+    script: Script
+    args: Any = None
+    has_args: bool = False
+    """Whether `args` was given: JavaScript tells `undefined` from `null`."""
+    limits: RunLimits = Field(default_factory=RunLimits)
+    model: str = "sonnet"
+    effort: str | None = None
+    workspace: str | None = None
+    owner: str | None = None
+    allow: list[str] = Field(default_factory=list)
+    simulate: bool = False
+    """Ask the simulated Messages API inside the Worker instead of a real one."""
+    search_attributes: bool = False
+    """Whether the namespace has Tenuto's search attributes; decided once, by whoever starts the run."""
+    seed: str | None = None
+    """Seed of randomness; the run id unless inherited."""
+
+
+class RunError(Wire):
+    """Why a run failed."""
+
+    kind: str
+    message: str
+    line: int | None = None
+
+
+class Usage(Wire):
+    """Tokens by class, as the Messages API counts them, and their price in dollars."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    usd: float = 0.0
+
+    def plus(self, other: Usage) -> Usage:
+        """The sum of two usages."""
+        return Usage(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cache_read_input_tokens=self.cache_read_input_tokens + other.cache_read_input_tokens,
+            cache_creation_input_tokens=self.cache_creation_input_tokens + other.cache_creation_input_tokens,
+            usd=self.usd + other.usd,
+        )
+
+
+class Census(Wire):
+    """Disjoint counts of `agent()` calls: `agents` is the sum of the others."""
+
+    agents: int = 0
+    done: int = 0
+    cached: int = 0
+    failed: int = 0
+    skipped: int = 0
+    running: int = 0
+    queued: int = 0
+
+
+class Failure(Wire):
+    """One agent, or one refused call, without a value."""
+
+    agent: str
+    label: str
+    phase: str | None
+    kind: str
+    message: str
+
+
+class PhaseView(Wire):
+    """One phase with its agents."""
+
+    title: str
+    agents: int = 0
+    done: int = 0
+
+
+class AgentView(Wire):
+    """One agent, for a list."""
+
+    id: str
+    label: str
+    phase: str | None = None
+    state: AgentState
+    model: str
+    attempts: int = 1
+    usage: Usage = Field(default_factory=Usage)
+    usd: float = 0.0
+    ms: int = 0
+
+
+class GateCounts(Wire):
+    """Gates by their last outcome."""
+
+    passed: int = 0
+    failed: int = 0
+
+
+class ReviewCounts(Wire):
+    """Reviews by verdict."""
+
+    confirmed: int = 0
+    refuted: int = 0
+    disputed: int = 0
+    unverified: int = 0
+
+
+class Verification(Wire):
+    """What was checked in a run."""
+
+    gates: GateCounts = Field(default_factory=GateCounts)
+    reviews: ReviewCounts = Field(default_factory=ReviewCounts)
+
+
+class WaitingFor(Wire):
+    """What a run that is `waiting` waits for."""
+
+    kind: str
+    until: str | None = None
+    message: str
+
+
+class RunReport(Wire):
+    """The JSON shape of `show`, `result` and `run` (CLI.md), for a live run as for one that ended."""
+
+    run_id: str
+    workflow: str
+    status: RunState
+    waiting_for: WaitingFor | None = None
+    owner: str | None = None
+    result: Any = None
+    result_ref: str | None = None
+    """Store key of the result where it is not inline."""
+    error: RunError | None = None
+    partial: dict[str, str] | None = None
+    """Of a failed or stopped run: agent id -> store key of its result."""
+    verification: Verification = Field(default_factory=Verification)
+    census: Census = Field(default_factory=Census)
+    failures: list[Failure] = Field(default_factory=list)
+    usage: Usage = Field(default_factory=Usage)
+    phases: list[PhaseView] = Field(default_factory=list)
+    agents: list[AgentView] = Field(default_factory=list)
+    script_sha256: str = ""
+    started_at: str | None = None
+    ended_at: str | None = None
+    ui: str | None = None
+    simulated: bool = False
+
+
+# --------------------------------------------------------------------------------------------------- activities
+
+
+class RunAgentInput(Wire):
+    """One subagent call. Built with only the fields that were given: unset ones are not sent."""
+
+    run_id: str
+    agent: str
+    """Agent id, unique in the run, also the Activity id."""
+    prompt: str
+    model: str
+    """A full model id, already resolved."""
+    label: str
+    phase: str | None = None
+    output_schema: dict[str, Any] | None = None
+    effort: str | None = None
+    stall_ms: int = 300_000
+    timeout_s: float | None = None
+    max_usd: float | None = None
+    simulate: bool = False
+
+
+class RunAgentResult(Wire):
+    """What a finished subagent gives back. `value` is its final text, verbatim, or the validated object."""
+
+    value: Any = None
+    usage: Usage = Field(default_factory=Usage)
+    model: str | None = None
+    """The model that served, where it is not the one asked for."""
+    attempts: int = 1
+
+
+class AgentFailureDetails(Wire):
+    """First detail of the `ApplicationError` by which `run_agent` fails for good: the work was paid all the same."""
+
+    usage: Usage = Field(default_factory=Usage)
+    attempts: int = 1
+
+
+class AgentProgress(Wire):
+    """Heartbeat details of `run_agent`, one object."""
+
+    turns: int = 0
+    usage: Usage = Field(default_factory=Usage)
+    activity: str = ""
+    """What it is doing now, in a few words: `asking claude-…`, `waiting for the rate limit until 12:03:04`."""
+
+
+class LoadScriptInput(Wire):
+    """Find the script of a nested `workflow()` call."""
+
+    run_id: str
+    name: str | None = None
+    script_path: str | None = None
+    workspace: str | None = None
+
+
+class WriteReportInput(Wire):
+    """Keep a run's report, result and log lines beyond Temporal's retention."""
+
+    report: RunReport
+    result: Any = None
+    has_result: bool = False
+    log: list[str] = Field(default_factory=list)
+    log_part: int = 0
+
+
+class AppendLogInput(Wire):
+    """Keep a batch of narrator lines."""
+
+    run_id: str
+    part: int
+    lines: list[str]
+
+
+def _only_an_interface(name: str) -> RuntimeError:
+    return RuntimeError(f"{name} is an interface; the Worker registers its implementation")
+
+
+@activity.defn(name="run_agent")
+async def run_agent(input: RunAgentInput) -> RunAgentResult:
+    """Hold one conversation with a model until it has a final answer."""
+    raise _only_an_interface("run_agent")
+
+
+@activity.defn(name="load_script")
+async def load_script(input: LoadScriptInput) -> Script:
+    """Resolve a saved workflow by name or path. Fails with type `unknown_workflow`, or `load`."""
+    raise _only_an_interface("load_script")
+
+
+@activity.defn(name="write_report")
+async def write_report(input: WriteReportInput) -> str | None:
+    """Write the final report; returns the store key of the result, if there is one."""
+    raise _only_an_interface("write_report")
+
+
+@activity.defn(name="append_log")
+async def append_log(input: AppendLogInput) -> None:
+    """Append narrator lines to the run's log."""
+    raise _only_an_interface("append_log")

@@ -1,0 +1,1 @@
+"""Two interpreters behind one step protocol."""
