@@ -6,12 +6,13 @@ stub declared here (same `name`, body raises), so that it never imports an imple
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from temporalio import activity
 
-from .script.protocol import Dialect
+from .script.protocol import Dialect, LoadedScript, Phase
 
 RunState = Literal["running", "waiting", "paused", "completed", "degraded", "failed", "stopped"]
 AgentState = Literal["queued", "running", "done", "cached", "failed", "skipped"]
@@ -27,13 +28,42 @@ class Wire(BaseModel):
 
 
 class Script(Wire):
-    """A script as text, with where it came from."""
+    """A script that was loaded and checked, with where it came from. A Workflow runs it without parsing it again."""
 
     name: str
     dialect: Dialect
     source: str
     sha256: str
+    """Of the source as UTF-8."""
+    description: str = ""
+    phases: list[Phase] = Field(default_factory=list)
+    meta: dict[str, Any] = Field(default_factory=dict)
     path: str | None = None
+
+    @classmethod
+    def of(cls, loaded: LoadedScript, path: str | None = None) -> Script:
+        """The wire form of a loaded script."""
+        return cls(
+            name=loaded.name,
+            dialect=loaded.dialect,
+            source=loaded.source,
+            sha256=hashlib.sha256(loaded.source.encode("utf-8", "surrogatepass")).hexdigest(),
+            description=loaded.description,
+            phases=list(loaded.phases),
+            meta=loaded.meta,
+            path=path,
+        )
+
+    def loaded(self) -> LoadedScript:
+        """The script as an interpreter takes it."""
+        return LoadedScript(
+            dialect=self.dialect,
+            source=self.source,
+            name=self.name,
+            description=self.description,
+            phases=tuple(self.phases),
+            meta=self.meta,
+        )
 
 
 class RunLimits(Wire):

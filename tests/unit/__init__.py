@@ -1,0 +1,1 @@
+"""Fast tests: pure decisions, interpreters without Temporal, Activities against simulated services."""

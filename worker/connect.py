@@ -1,0 +1,41 @@
+"""A Temporal Client that speaks Tenuto, from the settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio.client import Client, Plugin
+from temporalio.envconfig import ClientConfigProfile
+from temporalio.service import RPCError
+
+from tenuto.activities.store import Store
+
+from .plugin import TenutoPlugin
+from .telemetry import tracing_plugin
+
+if TYPE_CHECKING:
+    from .config import Settings
+
+
+class Unreachable(Exception):
+    """No Temporal Service answers at the configured address."""
+
+
+async def connect(settings: Settings, store: Store | None = None) -> Client:
+    """Connect to `settings.address`.
+
+    Raises:
+        Unreachable: nothing answers there, or it refuses the connection; the message says what to look at.
+    """
+    plugins: list[Plugin] = [TenutoPlugin(store or Store(settings.store))]
+    if (tracing := tracing_plugin()) is not None:
+        plugins.append(tracing)
+    profile = ClientConfigProfile.load().to_client_connect_config()
+    profile.update(target_host=settings.address, namespace=settings.namespace)
+    try:
+        return await Client.connect(**profile, plugins=plugins)
+    except (RuntimeError, RPCError, OSError) as error:
+        raise Unreachable(
+            f"no Temporal Service answers at {settings.address} (namespace {settings.namespace}): "
+            f"{str(error).splitlines()[0]}. Check TEMPORAL_ADDRESS, or unset it to use the embedded service"
+        ) from error

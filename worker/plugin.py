@@ -1,0 +1,83 @@
+"""Everything a Temporal Client and Worker need to speak Tenuto, as one plugin.
+
+Converter, external storage, sandbox and Workflows travel together, so that a Worker, a Client, a Replayer and a test
+cannot disagree about how a payload is written or what a Workflow may import.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+# Monty imports these lazily inside the Workflow thread, where the sandbox would refuse their look at os.environ.
+import opentelemetry.context
+import opentelemetry.context.contextvars_context
+import opentelemetry.environment_variables  # noqa: F401
+from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
+from temporalio.converter import DataConverter
+from temporalio.plugin import SimplePlugin
+from temporalio.worker import WorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from tenuto.activities.payload_store import external_storage
+from tenuto.activities.store import Store
+from tenuto.workflows.orchestration import Orchestration
+from tenuto.workflows.survey import Survey
+
+WORKFLOWS: list[type] = [Orchestration, Survey]
+
+# Pure modules, one by one. A module that defines a Workflow must never be here: the sandbox would not see into it.
+PASSED_THROUGH = (
+    "pydantic",
+    "pydantic_core",
+    "annotated_types",
+    "opentelemetry",
+    "pydantic_monty",
+    "quickjs",
+    "tree_sitter",
+    "tree_sitter_javascript",
+    "tenuto.workflows.contracts",
+    "tenuto.workflows.details",
+    "tenuto.workflows.failure_kinds",
+    "tenuto.workflows.models",
+    "tenuto.workflows.run_state",
+    "tenuto.workflows.script",
+    "tenuto.workflows.strikes",
+)
+
+
+class _LeanPayloadConverter(PydanticPayloadConverter):
+    """Sends only the fields that were set: a thousand agents should not carry a thousand copies of the defaults."""
+
+    def __init__(self) -> None:
+        super().__init__(ToJsonOptions(exclude_unset=True))
+
+
+def data_converter(store: Store) -> DataConverter:
+    """The converter of every Tenuto payload; large ones go to the store."""
+    return DataConverter(payload_converter_class=_LeanPayloadConverter, external_storage=external_storage(store))
+
+
+def sandboxed(runner: WorkflowRunner | None) -> WorkflowRunner:
+    """The Workflow sandbox with Tenuto's pure modules passed through."""
+    if isinstance(runner, SandboxedWorkflowRunner):
+        return dataclasses.replace(
+            runner, restrictions=runner.restrictions.with_passthrough_modules(*PASSED_THROUGH)
+        )
+    if runner is not None:
+        return runner
+    return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))
+
+
+class TenutoPlugin(SimplePlugin):
+    """Put it on the Client; Workers made from that Client have it too."""
+
+    def __init__(self, store: Store, activities: Sequence[Callable[..., Any]] | None = None) -> None:
+        super().__init__(
+            "tenuto",
+            data_converter=data_converter(store),
+            workflows=WORKFLOWS,
+            activities=list(activities) if activities is not None else None,
+            workflow_runner=sandboxed,
+        )

@@ -1,0 +1,122 @@
+"""The Worker process: `python -m tenuto.worker.process`.
+
+It polls one Task Queue until SIGTERM or SIGINT, drains, and exits. Everything it needs comes from the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+from tenuto.activities.agent import AgentActivities
+from tenuto.activities.credentials import Credentials
+from tenuto.activities.reports import ReportActivities
+from tenuto.activities.saved_workflows import ScriptActivities
+from tenuto.activities.store import Store
+from tenuto.workflows.script.dialects import close_interpreters
+
+from .connect import Unreachable, connect
+from .identity import own_identity
+from .orphans import release_orphans
+from .simulation import Simulation
+
+if TYPE_CHECKING:
+    from .config import Settings
+
+log = logging.getLogger(__name__)
+
+ACTIVITIES_MAX = 500
+"""Agents wait for the network, not for a core: the cap is the run's and the fleet's, never the CPU's."""
+DRAIN = timedelta(seconds=10)
+CONNECT_PATIENCE_S = 60.0
+
+
+def worker_for(client: Client, settings: Settings, store: Store, simulation: Simulation) -> Worker:
+    """A Worker with every Activity, its limits set on purpose rather than by default."""
+    agents = AgentActivities(store, Credentials(settings.home), simulation.url)
+    reports = ReportActivities(store)
+    scripts = ScriptActivities(settings.home)
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        identity=own_identity(),
+        activities=[agents.run_agent, reports.write_report, reports.append_log, scripts.load_script],
+        max_concurrent_activities=ACTIVITIES_MAX,
+        max_cached_workflows=200,
+        # After a crash a Workflow Task waits this long on the dead Worker's own queue.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+        # The SDK holds heartbeats back for 80 % of the timeout by default; a retry would start from an older turn.
+        max_heartbeat_throttle_interval=timedelta(seconds=1),
+        default_heartbeat_throttle_interval=timedelta(seconds=1),
+        graceful_shutdown_timeout=DRAIN,
+        max_eager_activity_reservations_per_workflow_task=16,
+    )
+
+
+async def serve(settings: Settings) -> None:
+    """Poll until a signal says stop, then drain.
+
+    Raises:
+        Unreachable: no Temporal Service answered for a minute.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    store = Store(settings.store)
+    client = await _connect_patiently(settings, store, stop)
+    if client is None:
+        return
+    async with Simulation(settings.home) as simulation, worker_for(client, settings, store, simulation):
+        log.info("polling %s at %s as %s", settings.task_queue, settings.address, own_identity())
+        try:
+            await release_orphans(client, settings.task_queue)
+        except RPCError as error:
+            # Only speed is lost: those attempts end by their heartbeat timeout.
+            log.warning("could not look for orphaned attempts: %s", error)
+        await stop.wait()
+        log.info("draining")
+
+
+async def _connect_patiently(settings: Settings, store: Store, stop: asyncio.Event) -> Client | None:
+    deadline = asyncio.get_running_loop().time() + CONNECT_PATIENCE_S
+    while not stop.is_set():
+        try:
+            return await connect(settings, store)
+        except Unreachable:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.1)
+    return None
+
+
+def main() -> None:
+    """Entry of the process. Leaves by `os._exit`: the interpreter's own teardown crashes now and then with temporalio."""
+    from .config import Settings
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
+    code = 0
+    try:
+        asyncio.run(serve(Settings.load()))
+    except Unreachable as error:
+        log.error("%s", error)
+        code = 1
+    finally:
+        close_interpreters()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""What the simulated model answers: content blocks, stop reason and output tokens, from nothing but the request."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .cache import count_text
+from .conversation import Conversation, canonical
+from .errors import invalid
+from .rules import Fault, Reply
+from .sample_texts import answer_text, topic_of
+from .schema_values import NoValue, value_for
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. `content` are blocks as a message carries them."""
+
+    content: list[dict[str, Any]]
+    stop_reason: str
+    stop_sequence: str | None = None
+    stop_details: dict[str, Any] | None = None
+
+    @property
+    def output_tokens(self) -> int:
+        """A quarter of the characters sent, at least one."""
+        return max(1, sum(count_text(_text_of(block)) for block in self.content))
+
+
+def answer(conversation: Conversation, reply: Reply | None = None, fault: Fault | None = None) -> Answer:
+    """Answer a request; `reply` and `fault` are those of the rule that decides about it.
+
+    Raises:
+        ApiError: status 400, for a schema that no value satisfies.
+    """
+    if fault is not None and fault.refusal:
+        details = {"type": "refusal", "category": None, "explanation": "[simulated] This request was refused on demand."}
+        return Answer([], "refusal", stop_details=details)
+    content = _content(conversation, reply)
+    used_tool = any(block["type"] == "tool_use" for block in content)
+    made = Answer(content, "tool_use" if used_tool else "end_turn")
+    made = _stopped(made, conversation.body.get("stop_sequences") or [])
+    limit = conversation.body["max_tokens"]
+    if fault is not None and fault.max_tokens:
+        limit = min(limit, max(1, made.output_tokens // 2))
+    if made.output_tokens > limit:
+        made = _broken_off(made, limit)
+    if reply is not None and reply.stop_reason is not None:
+        made = replace(made, stop_reason=reply.stop_reason)
+    return made
+
+
+def _content(conversation: Conversation, reply: Reply | None) -> list[dict[str, Any]]:
+    given: list[dict[str, Any]] = []
+    if reply is not None:
+        if reply.thinking is not None:
+            signature = f"simulated{conversation.digest[:24]}"
+            given.append({"type": "thinking", "thinking": reply.thinking, "signature": signature})
+        if reply.text is not None:
+            given.append(_text(reply.text))
+        if "json_" in reply.model_fields_set:
+            given.append(_text(canonical(reply.json_)))
+        uses = [(use.name, use.input) for use in reply.tool_use]
+        given.extend(_tool_use(conversation, index, name, value) for index, (name, value) in enumerate(uses))
+    if any(block["type"] != "thinking" for block in given):
+        return given
+    return [*given, _own_block(conversation)]
+
+
+def _own_block(conversation: Conversation) -> dict[str, Any]:
+    topic = topic_of(conversation.prompt)
+    tool = conversation.forced_tool
+    schema = tool.get("input_schema", {"type": "object"}) if tool is not None else conversation.schema
+    if schema is None:
+        return _text(answer_text(conversation.prompt, random.Random(conversation.digest)))  # noqa: S311
+    try:
+        value = value_for(schema, seed=conversation.digest, topic=topic)
+    except NoValue as error:
+        raise invalid(f"simulated model: {error}") from error
+    if tool is not None:
+        return _tool_use(conversation, 0, tool.get("name") or tool["type"], value)
+    return _text(canonical(value))
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text, "citations": None}
+
+
+def _tool_use(conversation: Conversation, index: int, name: str, value: dict[str, Any]) -> dict[str, Any]:
+    id = f"toolu_sim{conversation.digest[:18]}{index:02d}"
+    return {"type": "tool_use", "id": id, "name": name, "input": value}
+
+
+def _text_of(block: dict[str, Any]) -> str:
+    kind = block["type"]
+    return canonical(block["input"]) if kind == "tool_use" else str(block[kind])
+
+
+def _stopped(made: Answer, stops: list[str]) -> Answer:
+    """The answer up to the first stop sequence in its text."""
+    for index, block in enumerate(made.content):
+        found = [(block["text"].find(stop), stop) for stop in stops if block["type"] == "text" and stop in block["text"]]
+        if found:
+            at, stop = min(found)
+            return Answer([*made.content[:index], _text(block["text"][:at])], "stop_sequence", stop)
+    return made
+
+
+def _broken_off(made: Answer, limit: int) -> Answer:
+    """The answer's first `limit` tokens. A tool call that does not fit is left out: half of its input is no input."""
+    kept: list[dict[str, Any]] = []
+    left = limit
+    for block in made.content:
+        tokens = count_text(_text_of(block))
+        if tokens <= left:
+            kept.append(block)
+            left -= tokens
+            continue
+        if block["type"] != "tool_use" and left > 0:
+            kept.append({**block, block["type"]: block[block["type"]][: left * 4]})
+        break
+    return Answer(kept, "max_tokens")

@@ -1,0 +1,73 @@
+"""A validated request, seen as a conversation: what rules match on, what answers are derived from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from .models import MODELS, Model
+
+_NOT_IN_THE_ANSWER = frozenset({"stream", "metadata"})
+
+
+def canonical(value: Any) -> str:
+    """The one JSON text of a value: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def text_of(content: Any) -> str:
+    """All text in a message's `content` or in `system`, tool results included, lines joined."""
+    if isinstance(content, str):
+        return content
+    parts: list[str] = []
+    for block in content or ():
+        if block.get("type") == "text":
+            parts.append(block["text"])
+        elif block.get("type") == "tool_result":
+            parts.append(text_of(block.get("content")))
+    return "\n".join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One request of `POST /v1/messages` that passed validation."""
+
+    body: dict[str, Any]
+    model: Model
+    prompt: str
+    """Text of the first user message."""
+    last: str
+    """Text of the last user message."""
+    turn: int
+    """1 for a first request; one more for every assistant message that it brings along."""
+    digest: str
+    """Hex hash of all that may change the answer. Streamed or not, the answer is the same."""
+
+    @classmethod
+    def of(cls, body: dict[str, Any]) -> Conversation:
+        """Read a body that `validate.check_request` accepted."""
+        user = [message["content"] for message in body["messages"] if message["role"] == "user"]
+        turn = 1 + sum(message["role"] == "assistant" for message in body["messages"])
+        answered = {key: value for key, value in body.items() if key not in _NOT_IN_THE_ANSWER}
+        digest = hashlib.sha256(canonical(answered).encode("utf-8", "surrogatepass")).hexdigest()
+        prompt = text_of(user[0])
+        return cls(body, MODELS[body["model"]], prompt, prompt if len(user) == 1 else text_of(user[-1]), turn, digest)
+
+    @property
+    def schema(self) -> dict[str, Any] | None:
+        """The schema of `output_config.format`."""
+        form = (self.body.get("output_config") or {}).get("format")
+        return form["schema"] if form else None
+
+    @property
+    def forced_tool(self) -> dict[str, Any] | None:
+        """The definition of the tool that `tool_choice` demands; for `any`, the first that has a schema."""
+        choice = self.body.get("tool_choice") or {}
+        tools: list[dict[str, Any]] = self.body.get("tools") or []
+        if choice.get("type") == "tool":
+            return next(tool for tool in tools if tool.get("name") == choice["name"])
+        if choice.get("type") == "any":
+            return next((tool for tool in tools if "input_schema" in tool), tools[0])
+        return None

@@ -1,0 +1,271 @@
+"""What the Messages API refuses before a model sees it, in its own words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, get_args
+
+from .errors import ApiError, invalid
+from .models import MODELS, Line, Model
+from .structured_output import check_output_schema
+
+CACHE_MARKS_MAX = 4
+EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_FIELDS = frozenset(
+    "model messages max_tokens system tools tool_choice stream stop_sequences metadata thinking output_config"
+    " cache_control container context_management diagnostics inference_geo mcp_servers service_tier speed thread"
+    " fallbacks fallback_credit_token billing_policy compaction prefill temperature top_p top_k user_profile_id".split()
+)
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_BLOCKS = {
+    "text": "text",
+    "thinking": "thinking",
+    "tool_use": "name",
+    "tool_result": "tool_use_id",
+    "image": "source",
+    "document": "source",
+}
+"""Content blocks that are looked into, with the field that each must have."""
+
+
+def check_request(body: Any, *, strict_schemas: bool = True, counting: bool = False) -> None:
+    """Refuse a request body as the API does.
+
+    `counting` is for `count_tokens`, which takes no `max_tokens` and does not answer. `strict_schemas` applies the
+    limits of structured outputs to `output_config.format` and to strict tools.
+
+    Raises:
+        ApiError: status 400, or 404 for a model that there is not.
+    """
+    if not isinstance(body, dict):
+        raise invalid("Input should be a valid dictionary or object to extract fields from")
+    for name in ("model", "messages") if counting else ("model", "max_tokens", "messages"):
+        if name not in body:
+            raise invalid(f"{name}: Field required")
+    for name in body:
+        if name not in _FIELDS:
+            raise invalid(f"{name}: Extra inputs are not permitted")
+    model = _model(body["model"])
+    if not counting:
+        _check_numbers(body, model)
+    _check_system(body.get("system"))
+    _check_messages(body["messages"], prefill=counting or model.prefill)
+    _check_tools(body, strict_schemas)
+    _check_output_config(body.get("output_config"), strict_schemas)
+    _check_thinking(body)
+    _check_cache_marks(body)
+
+
+def _model(name: Any) -> Model:
+    if not isinstance(name, str):
+        raise invalid("model: Input should be a valid string")
+    model = MODELS.get(name)
+    if model is None:
+        raise ApiError(404, f"model: {name}" + (f" ({_newest(name)})" if name in get_args(Line) else ""))
+    return model
+
+
+def _newest(line: str) -> str:
+    return f"the newest {line} is {next(model.id for model in MODELS.values() if model.line == line)}"
+
+
+def _check_numbers(body: dict[str, Any], model: Model) -> None:
+    limit = body["max_tokens"]
+    if not isinstance(limit, int) or isinstance(limit, bool):
+        raise invalid("max_tokens: Input should be a valid integer")
+    if limit < 1:
+        raise invalid("max_tokens: Input should be greater than or equal to 1")
+    if limit > model.output_tokens_max:
+        raise invalid(
+            f"max_tokens: {limit} > {model.output_tokens_max}, which is the maximum allowed number of output tokens for"
+            f" {model.id}"
+        )
+    if not isinstance(body.get("stream", False), bool):
+        raise invalid("stream: Input should be a valid boolean")
+    stops = body.get("stop_sequences") or []
+    if not isinstance(stops, list) or not all(isinstance(stop, str) and stop.strip() for stop in stops):
+        raise invalid("stop_sequences: each stop sequence must contain non-whitespace")
+
+
+def _check_system(system: Any) -> None:
+    if system is None or isinstance(system, str):
+        return
+    if not isinstance(system, list):
+        raise invalid("system: Input should be a valid string or list")
+    _check_blocks("system", system)
+
+
+def _check_messages(messages: Any, *, prefill: bool) -> None:
+    if not isinstance(messages, list):
+        raise invalid("messages: Input should be a valid list")
+    if not messages:
+        raise invalid("messages: at least one message is required")
+    for index, message in enumerate(messages):
+        _check_message(index, message, last=index == len(messages) - 1)
+    if next((message["role"] for message in messages if message["role"] != "system"), None) != "user":
+        raise invalid("messages: first message must use the user role")
+    _check_tool_results(messages)
+    if messages[-1]["role"] == "assistant" and not prefill:
+        raise invalid(
+            "This model does not support assistant message prefill. The conversation must end with a user message."
+        )
+
+
+def _check_message(index: int, message: Any, *, last: bool) -> None:
+    if not isinstance(message, dict):
+        raise invalid(f"messages.{index}: Input should be a valid dictionary")
+    role = message.get("role")
+    if role not in ("user", "assistant", "system"):
+        raise invalid(
+            f'messages.{index}.role: Field required'
+            if role is None
+            else f'messages: Unexpected role "{role}". Allowed roles are "user", "assistant" or "system"'
+        )
+    content = message.get("content")
+    if content is None:
+        raise invalid(f"messages.{index}.content: Field required")
+    if not isinstance(content, str | list):
+        raise invalid(f"messages.{index}.content: Input should be a valid string or list")
+    if not content and not (last and role == "assistant"):
+        raise invalid(f"messages.{index}: {role} messages must have non-empty content")
+    if isinstance(content, list):
+        _check_blocks(f"messages.{index}.content", content)
+
+
+def _check_blocks(where: str, blocks: list[Any]) -> None:
+    for index, block in enumerate(blocks):
+        place = f"{where}.{index}"
+        if not isinstance(block, dict) or "type" not in block:
+            raise invalid(f"{place}.type: Field required")
+        field = _BLOCKS.get(block["type"])
+        if field is None:
+            continue
+        if field not in block:
+            raise invalid(f"{place}.{block['type']}.{field}: Field required")
+        if block["type"] == "text":
+            if not isinstance(block["text"], str):
+                raise invalid(f"{place}.text.text: Input should be a valid string")
+            if not block["text"]:
+                raise invalid("messages: text content blocks must be non-empty")
+        if block["type"] == "tool_result" and isinstance(block.get("content"), list):
+            _check_blocks(f"{place}.tool_result.content", block["content"])
+
+
+def _check_tool_results(messages: list[dict[str, Any]]) -> None:
+    """Every `tool_use` is answered in the next message, and nothing else is."""
+    asked: list[str] = []
+    for index, message in enumerate(messages):
+        if message["role"] == "system":
+            continue
+        content = message["content"] if isinstance(message["content"], list) else []
+        answered = [block["tool_use_id"] for block in content if block["type"] == "tool_result"]
+        missing = [id for id in asked if id not in answered]
+        if missing:
+            raise invalid(
+                f"messages.{index - 1}: `tool_use` ids were found without `tool_result` blocks immediately after:"
+                f" {', '.join(missing)}. Each `tool_use` block must have a corresponding `tool_result` block in the next"
+                " message."
+            )
+        stray = next((id for id in answered if id not in asked), None)
+        if stray is not None:
+            raise invalid(
+                f"messages.{index}.content.0: unexpected `tool_use_id` found in `tool_result` blocks: {stray}. Each"
+                " `tool_result` block must have a corresponding `tool_use` block in the previous message."
+            )
+        asked = [block["id"] for block in content if block["type"] == "tool_use"]
+    if asked:
+        raise invalid(
+            f"messages.{len(messages) - 1}: `tool_use` ids were found without `tool_result` blocks immediately after:"
+            f" {', '.join(asked)}. Each `tool_use` block must have a corresponding `tool_result` block in the next message."
+        )
+
+
+def _check_tools(body: dict[str, Any], strict_schemas: bool) -> None:
+    tools = body.get("tools") or []
+    if not isinstance(tools, list):
+        raise invalid("tools: Input should be a valid list")
+    names: list[str] = []
+    for index, tool in enumerate(tools):
+        if not isinstance(tool, dict):
+            raise invalid(f"tools.{index}: Input should be a valid dictionary")
+        if (tool.get("type") or "custom") != "custom":
+            names.append(tool.get("name") or tool["type"])
+            continue
+        _check_custom_tool(f"tools.{index}.custom", tool, strict_schemas)
+        names.append(tool["name"])
+    if len(set(names)) < len(names):
+        raise invalid("tools: Tool names must be unique.")
+    choice = body.get("tool_choice")
+    if choice is not None:
+        _check_tool_choice(choice, names)
+
+
+def _check_custom_tool(where: str, tool: dict[str, Any], strict_schemas: bool) -> None:
+    for name in ("name", "input_schema"):
+        if name not in tool:
+            raise invalid(f"{where}.{name}: Field required")
+    if not isinstance(tool["name"], str) or not _TOOL_NAME.fullmatch(tool["name"]):
+        raise invalid(f"{where}.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
+    schema = tool["input_schema"]
+    if not isinstance(schema, dict) or "type" not in schema:
+        raise invalid(f"{where}.input_schema.type: Field required")
+    if schema["type"] != "object":
+        raise invalid(f"{where}.input_schema.type: Input should be 'object'")
+    check_output_schema(f"{where}.input_schema", schema, limits=strict_schemas and bool(tool.get("strict")))
+
+
+def _check_tool_choice(choice: Any, names: list[str]) -> None:
+    kind = choice.get("type") if isinstance(choice, dict) else None
+    if kind not in ("auto", "any", "tool", "none"):
+        raise invalid("tool_choice: Input tag does not match any of the expected tags: 'auto', 'any', 'tool', 'none'")
+    if kind in ("any", "tool") and not names:
+        raise invalid("tool_choice: tool_choice may only be specified while providing tools.")
+    if kind == "tool" and choice.get("name") not in names:
+        raise invalid(f"Tool '{choice.get('name')}' not found in provided tools")
+
+
+def _check_output_config(config: Any, strict_schemas: bool) -> None:
+    if config is None:
+        return
+    if not isinstance(config, dict):
+        raise invalid("output_config: Input should be a valid dictionary")
+    if config.get("effort") not in (None, *EFFORTS):
+        raise invalid("output_config.effort: Input should be 'low', 'medium', 'high', 'xhigh' or 'max'")
+    form = config.get("format")
+    if form is None:
+        return
+    if not isinstance(form, dict) or form.get("type") != "json_schema":
+        raise invalid("output_config.format.type: Input should be 'json_schema'")
+    if not isinstance(form.get("schema"), dict):
+        raise invalid("output_config.format.schema: Field required")
+    check_output_schema("output_config.format.schema", form["schema"], limits=strict_schemas)
+
+
+def _check_thinking(body: dict[str, Any]) -> None:
+    thinking = body.get("thinking")
+    if thinking is None:
+        return
+    kind = thinking.get("type") if isinstance(thinking, dict) else None
+    if kind not in ("enabled", "disabled", "adaptive", "between_tools"):
+        raise invalid("thinking.type: Input should be 'enabled', 'disabled', 'adaptive' or 'between_tools'")
+    if kind == "enabled":
+        tokens = thinking.get("budget_tokens")
+        if not isinstance(tokens, int) or tokens < 1024:
+            raise invalid("thinking.enabled.budget_tokens: Input should be greater than or equal to 1024")
+        if tokens >= body.get("max_tokens", tokens + 1):
+            raise invalid("`max_tokens` must be greater than `thinking.budget_tokens`.")
+
+
+def _check_cache_marks(body: dict[str, Any]) -> None:
+    marked = [body, *(body.get("tools") or ())]
+    for content in (body.get("system"), *(message["content"] for message in body["messages"])):
+        if isinstance(content, list):
+            marked.extend(content)
+    marks = [holder["cache_control"] for holder in marked if holder.get("cache_control") is not None]
+    if len(marks) > CACHE_MARKS_MAX:
+        raise invalid(f"A maximum of {CACHE_MARKS_MAX} blocks with cache_control may be provided. Found {len(marks)}.")
+    for mark in marks:
+        if not isinstance(mark, dict) or mark.get("type") != "ephemeral":
+            raise invalid("cache_control.type: Input should be 'ephemeral'")
+        if mark.get("ttl", "5m") not in ("5m", "1h"):
+            raise invalid("cache_control.ttl: Input should be '5m' or '1h'")

@@ -1,0 +1,167 @@
+"""`agent()`: from a call in a script to an Activity, through the caps and the width of the run."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from . import contracts, models
+    from .contracts import AgentFailureDetails, RunAgentInput
+    from .failure_kinds import THROWN_KINDS
+    from .run_state import Agent, label_of
+    from .script.protocol import CallError, Outcome
+
+if TYPE_CHECKING:
+    from .run import Run
+
+HEARTBEAT = timedelta(seconds=30)
+"""Shorter means false retries on a busy machine, and a false retry pays twice."""
+LONGEST_ATTEMPT = timedelta(hours=24)
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1))
+"""Without an end: the Activity itself says which failures are final."""
+
+_PASSED_ON = ("effort", "stall_ms", "max_usd")
+
+
+class AgentCalls:
+    """The `agent()` calls of one run, nested workflows included: they share caps, width and numbering."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._tasks: set[asyncio.Task[Outcome]] = set()
+
+    async def call(self, prompt: str, options: dict[str, Any], *, phase: str | None) -> Outcome:
+        """Make one call and wait for its outcome. Never raises but for cancellation.
+
+        Args:
+            prompt: the conversation's first user message.
+            options: as in SCRIPT_API §2, snake_case, only those that were given.
+            phase: the current phase, where the call names none.
+        """
+        run = self._run
+        ledger = run.ledger
+        agent = Agent(
+            id=ledger.next_id(),
+            label=label_of(options.get("label"), prompt),
+            phase=options.get("phase") or phase,
+            model=models.resolve(options.get("model"), run.input.model),
+        )
+        if refusal := self._refusal(len(ledger.agents)):
+            return self._refuse(agent, refusal)
+        ledger.queue(agent)
+        task = asyncio.create_task(self._dispatch(agent, prompt, options))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+
+    async def cancel_all(self) -> None:
+        """Cancel what is still under way and wait until it has really stopped."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _dispatch(self, agent: Agent, prompt: str, options: dict[str, Any]) -> Outcome:
+        run, ledger = self._run, self._run.ledger
+        try:
+            async with run.width:
+                # Money may have gone while this call was queued.
+                if refusal := self._refusal(0):
+                    ledger.withdraw(agent)
+                    return self._refuse(agent, refusal)
+                ledger.start(agent, workflow.time())
+                result = await workflow.execute_activity(
+                    contracts.run_agent,
+                    self._input(agent, prompt, options),
+                    activity_id=agent.id,
+                    start_to_close_timeout=LONGEST_ATTEMPT,
+                    heartbeat_timeout=HEARTBEAT,
+                    retry_policy=RETRY,
+                    cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+                    summary=f"{agent.label} · {models.short(agent.model)}",
+                )
+        except asyncio.CancelledError:
+            ledger.end(agent, "skipped", workflow.time())
+            raise
+        except ActivityError as error:
+            return self._failed(agent, error)
+        agent.model = result.model or agent.model
+        ledger.end(agent, "done", workflow.time(), result.usage, result.attempts)
+        return Outcome(value=result.value)
+
+    def _input(self, agent: Agent, prompt: str, options: dict[str, Any]) -> RunAgentInput:
+        run = self._run
+        given: dict[str, Any] = {key: options[key] for key in _PASSED_ON if options.get(key) is not None}
+        if options.get("schema") is not None:
+            given["output_schema"] = options["schema"]
+        if options.get("timeout") is not None:
+            given["timeout_s"] = options["timeout"]
+        if agent.phase is not None:
+            given["phase"] = agent.phase
+        if "effort" not in given and run.input.effort:
+            given["effort"] = run.input.effort
+        if run.input.simulate:
+            given["simulate"] = True
+        return RunAgentInput(
+            run_id=run.id, agent=agent.id, prompt=prompt, model=agent.model, label=agent.label, **given
+        )
+
+    def _failed(self, agent: Agent, error: ActivityError) -> Outcome:
+        cause = error.cause
+        kind, message, paid = "internal", str(cause or error), AgentFailureDetails()
+        if isinstance(cause, ApplicationError):
+            kind, message = cause.type or kind, cause.message
+            if cause.details:
+                paid = AgentFailureDetails.model_validate(cause.details[0])
+        if is_cancelled_exception(error):
+            # The run ended or was stopped: that alone is no failure (SCRIPT_API §4).
+            self._run.ledger.end(agent, "skipped", workflow.time())
+            return Outcome(error=CallError(kind="skipped", message="the run ended first", lost=True))
+        self._run.ledger.end(agent, "failed", workflow.time(), paid.usage, paid.attempts)
+        self._run.ledger.fail(agent.id, agent.label, agent.phase, kind, message)
+        return Outcome(error=CallError(kind=kind, message=message, lost=kind not in THROWN_KINDS))
+
+    # ------------------------------------------------------------------------------------------------- caps
+
+    def _refusal(self, agents: int) -> CallError | None:
+        """Why no further agent may start, if so. Reaching a cap throws, as in the original runtime."""
+        limits, used = self._run.input.limits, self._run.ledger.usage
+        if agents >= limits.agents:
+            return CallError(
+                kind="agent_cap",
+                name="WorkflowAgentCapError",
+                message=f"this run may call {limits.agents:,} agents and has. Ways on: resume it with a higher "
+                "--max-agents (finished agents are reused), choose a smaller scope, or split the task into "
+                "several workflows",
+            )
+        if limits.output_tokens is not None and used.output_tokens >= limits.output_tokens:
+            return _over_budget(f"{used.output_tokens:,} of {limits.output_tokens:,} output tokens", "max-output-tokens")
+        if limits.usd is not None and used.usd >= limits.usd:
+            return _over_budget(f"${used.usd:.4f} of ${limits.usd:g}", "max-usd")
+        return None
+
+    def _refuse(self, agent: Agent, refusal: CallError) -> Outcome:
+        self._run.ledger.fail(agent.id, agent.label, agent.phase, refusal.kind, refusal.message)
+        return Outcome(error=refusal)
+
+
+def _over_budget(spent: str, flag: str) -> CallError:
+    return CallError(
+        kind="budget",
+        name="WorkflowBudgetExceededError",
+        message=f"the budget of this run is spent ({spent}). Ways on: resume it with a higher --{flag} "
+        "(finished agents are reused), or choose a smaller scope",
+    )
+
+

@@ -1,0 +1,64 @@
+"""What the Temporal UI shows of a run: Markdown for people, a snapshot for readers without a Worker. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic_core import to_json
+
+from .contracts import RunReport
+
+_ROWS = 15
+_CELL = 90
+
+
+def markdown(report: RunReport) -> str:
+    """The run on one page: status, figures, phases, what is running, what failed."""
+    c, u = report.census, report.usage
+    parts = [
+        f"**{report.status}** · {c.done + c.cached} of {c.agents} agents done"
+        f" · {c.running} running · {c.queued} queued · {c.failed} failed · {c.skipped} skipped",
+        f"{u.input_tokens + u.cache_read_input_tokens + u.cache_creation_input_tokens:,} tokens in"
+        f" · {u.output_tokens:,} out · ${u.usd:.4f}" + (" (simulated)" if report.simulated else ""),
+    ]
+    if report.waiting_for:
+        parts.append(f"Waiting: {_cell(report.waiting_for.message)}")
+    if report.error:
+        parts.append(f"**{report.error.kind}**: {_cell(report.error.message)}")
+    if report.phases:
+        parts.append(_table(("Phase", "Done", "Agents"), [(p.title, p.done, p.agents) for p in report.phases]))
+    running = [a for a in report.agents if a.state == "running"]
+    if running:
+        parts.append(_table(("Running", "Agent", "Phase", "Model"), [(a.label, a.id, a.phase, a.model) for a in running]))
+    if report.failures:
+        parts.append(
+            _table(
+                ("Failure", "Agent", "Kind", "Message"),
+                [(f.label, f.agent, f.kind, f.message) for f in report.failures],
+            )
+        )
+    return "\n\n".join(parts)
+
+
+def snapshot(report: RunReport) -> dict[str, Any]:
+    """The report small enough for a memo: no agents, the last failures, no result."""
+    small = report.model_copy(update={"failures": report.failures[-_ROWS:], "agents": [], "result": None})
+    return small.model_dump(mode="json")
+
+
+def json_size(value: Any) -> int:
+    """Bytes of a plain value as JSON."""
+    return len(to_json(value))
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows[:_ROWS]]
+    if len(rows) > _ROWS:
+        lines.append(f"| … and {len(rows) - _ROWS} more |" + " |" * (len(head) - 1))
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    text = " ".join(str("" if value is None else value).split()).replace("|", "\\|")
+    return text if len(text) <= _CELL else text[: _CELL - 1] + "…"

@@ -1,0 +1,31 @@
+"""What every run answers while a Worker is up."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+
+from .run import Run
+
+with workflow.unsafe.imports_passed_through():
+    from .contracts import RunReport
+
+
+class Inspectable:
+    """Base of a Workflow that is a run. The subclass sets `current` in its `workflow.init`."""
+
+    current: Run
+
+    @workflow.query(name="report")
+    def report(self) -> RunReport:
+        """The whole report, agents included."""
+        return self.current.report()
+
+    @workflow.query(name="progress")
+    def progress(self) -> RunReport:
+        """The report without the list of agents: small enough to ask for twice a second."""
+        return self.current.report(agents=False)
+
+    @workflow.query(name="log")
+    def log(self) -> list[str]:
+        """The last 500 narrator lines."""
+        return list(self.current.ledger.log)

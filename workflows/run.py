@@ -1,0 +1,172 @@
+"""One run, whatever its body is: a script in either dialect, or a hand-written Workflow.
+
+`Run` owns the books, the width and the calls under way; it turns decisions into Activities, timers and reports.
+A Workflow class stays thin: it makes a `Run`, gives it a body, and answers queries from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy, SearchAttributeKey
+from temporalio.exceptions import ApplicationError
+
+from .agent_call import AgentCalls
+from .errors import RunEnded
+from .step_limit import StepGuard
+from .width import Width
+
+with workflow.unsafe.imports_passed_through():
+    from . import contracts, details
+    from .contracts import RunInput, RunReport
+    from .run_state import RunLedger
+    from .script.protocol import MEMORY_BYTES, STEP_SECONDS, Budget
+
+STATUS = SearchAttributeKey.for_keyword("TenutoStatus")
+MEMO = "tenuto"
+DETAILS_EVERY_S = 1.0
+MEMO_EVERY_S = 5.0
+"""The memo costs one event of history each time; it is what readers see when no Worker is up."""
+LOG_BATCH = 500
+INLINE_RESULT_BYTES = 64 * 1024
+"""Larger results are only in the store; the Workflow's own result keeps a reference."""
+
+RECORD_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
+"""Keeping a report is tried for as long as it takes: a full disk is mended by a person, a lost report is not."""
+
+
+class Run:
+    """A run in execution. `input` is what was asked for, `ledger` what is known, `agents` makes `agent()` calls."""
+
+    def __init__(self, input: RunInput) -> None:
+        info = workflow.info()
+        self.input = input
+        self.id = info.workflow_id
+        self.seed = input.seed or self.id
+        self.ledger = RunLedger([phase.title for phase in input.script.phases])
+        self.width = Width(input.limits.concurrency)
+        self.agents = AgentCalls(self)
+        self.guard = StepGuard(STEP_SECONDS, MEMORY_BYTES)
+        self._report = RunReport(
+            run_id=self.id,
+            workflow=input.script.name,
+            status="running",
+            owner=input.owner,
+            script_sha256=input.script.sha256,
+            started_at=_iso(info.start_time),
+            simulated=input.simulate,
+        )
+        self._log_parts = 0
+        self._saving: set[asyncio.Task[None]] = set()
+        self._detailed_at = self._memoed_at = 0.0
+
+    # ------------------------------------------------------------------------------------------------ reading
+
+    @property
+    def budget(self) -> Budget:
+        """What has been spent, against the ceilings."""
+        limits, usage = self.input.limits, self.ledger.usage
+        return Budget(limits.output_tokens, usage.output_tokens, limits.usd, usage.usd)
+
+    def report(self, *, agents: bool = True) -> RunReport:
+        """The run as it stands."""
+        return self.ledger.fill(self._report.model_copy(), agents=agents)
+
+    def say(self, line: str) -> None:
+        """Write a narrator line; long logs go to the store in batches."""
+        self.ledger.say(line)
+        if len(self.ledger.unsaved_log) >= LOG_BATCH:
+            task = asyncio.create_task(self._save_log(self.ledger.take_unsaved_log()))
+            self._saving.add(task)
+            task.add_done_callback(self._saving.discard)
+
+    def show_progress(self, *, force: bool = False) -> None:
+        """Refresh what the Temporal UI and readers without a Worker see, at most every few seconds."""
+        now = workflow.time()
+        if force or now - self._detailed_at >= DETAILS_EVERY_S:
+            self._detailed_at = now
+            workflow.set_current_details(details.markdown(self.report()))
+        if force or now - self._memoed_at >= MEMO_EVERY_S:
+            self._memoed_at = now
+            workflow.upsert_memo({MEMO: details.snapshot(self.report(agents=False))})
+
+    # ------------------------------------------------------------------------------------------------ running
+
+    async def execute(self, body: Callable[[], Awaitable[Any]]) -> RunReport:
+        """Run the body to its end and keep the report.
+
+        Returns:
+            The report of a run that is `completed` or `degraded`.
+
+        Raises:
+            ApplicationError: the run failed; its type is the error's kind.
+            CancelledError: the run was stopped.
+        """
+        self._memoed_at = workflow.time()
+        self._detail_now()
+        try:
+            value = await body()
+        except RunEnded as ended:
+            await self.agents.cancel_all()
+            self._report.status = "failed"
+            self._report.error = contracts.RunError(kind=ended.kind, message=str(ended), line=ended.line)
+            await self._keep(None, has_result=False)
+            raise ApplicationError(str(ended), type=ended.kind, non_retryable=True) from ended
+        except asyncio.CancelledError:
+            await self.agents.cancel_all()
+            self._report.status = "stopped"
+            await self._keep(None, has_result=False)
+            raise
+        await self.agents.cancel_all()
+        self._report.status = self.ledger.ended_status()
+        return await self._keep(value, has_result=True)
+
+    def _detail_now(self) -> None:
+        self._detailed_at = workflow.time()
+        workflow.set_current_details(details.markdown(self.report()))
+
+    async def _keep(self, value: Any, *, has_result: bool) -> RunReport:
+        self._report.ended_at = _iso(workflow.now())
+        if self._report.status in ("failed", "stopped"):
+            self._report.partial = self.ledger.partial(f"runs/{self.id}/agents/{{agent}}/record.json")
+        if self._saving:
+            await asyncio.wait(self._saving)
+        report = self.report()
+        ref = await workflow.execute_activity(
+            contracts.write_report,
+            contracts.WriteReportInput(
+                report=report,
+                result=value,
+                has_result=has_result,
+                log=self.ledger.take_unsaved_log(),
+                log_part=self._log_parts,
+            ),
+            start_to_close_timeout=timedelta(minutes=10),
+            retry_policy=RECORD_RETRY,
+            summary="keep the report",
+        )
+        report.result_ref = self._report.result_ref = ref
+        if has_result and details.json_size(value) <= INLINE_RESULT_BYTES:
+            report.result = value
+        if self.input.search_attributes:
+            workflow.upsert_search_attributes([STATUS.value_set(report.status)])
+        self.show_progress(force=True)
+        return report
+
+    async def _save_log(self, lines: list[str]) -> None:
+        part, self._log_parts = self._log_parts, self._log_parts + 1
+        await workflow.execute_activity(
+            contracts.append_log,
+            contracts.AppendLogInput(run_id=self.id, part=part, lines=lines),
+            start_to_close_timeout=timedelta(minutes=1),
+            retry_policy=RECORD_RETRY,
+            summary="keep log lines",
+        )
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")

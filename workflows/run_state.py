@@ -1,0 +1,171 @@
+"""What is known about a run: its agents, phases, failures, usage. Pure bookkeeping; times come from the caller.
+
+From it follow the census, the status a run ends with, and the report that people and programs read.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from .contracts import (
+    AgentState,
+    AgentView,
+    Census,
+    Failure,
+    PhaseView,
+    RunReport,
+    RunState,
+    Usage,
+)
+
+LOG_LINES_KEPT = 500
+"""Narrator lines in a run's status (SCRIPT_API §2, `log`)."""
+LABEL_CHARS = 80
+
+
+@dataclass(slots=True)
+class Agent:
+    """One `agent()` call that was not refused."""
+
+    id: str
+    label: str
+    phase: str | None
+    model: str
+    state: AgentState = "queued"
+    attempts: int = 1
+    usage: Usage = field(default_factory=Usage)
+    started: float | None = None
+    ended: float | None = None
+    """Workflow time, Unix seconds."""
+
+    def view(self) -> AgentView:
+        """The agent as one row of a list."""
+        ms = 0 if self.started is None or self.ended is None else round((self.ended - self.started) * 1000)
+        return AgentView(
+            id=self.id,
+            label=self.label,
+            phase=self.phase,
+            state=self.state,
+            model=self.model,
+            attempts=self.attempts,
+            usage=self.usage,
+            usd=self.usage.usd,
+            ms=ms,
+        )
+
+
+class RunLedger:
+    """The run's books. Every `agent()` call is in exactly one state, or it was refused and is only a failure."""
+
+    def __init__(self, phases: list[str]) -> None:
+        self.agents: dict[str, Agent] = {}
+        self.failures: list[Failure] = []
+        self.usage = Usage()
+        self.log: deque[str] = deque(maxlen=LOG_LINES_KEPT)
+        self.unsaved_log: list[str] = []
+        self._numbered = 0
+        self._counts: dict[AgentState, int] = dict.fromkeys(
+            ("queued", "running", "done", "cached", "failed", "skipped"), 0
+        )
+        self._phases: dict[str, PhaseView] = {}
+        for title in phases:
+            self.phase(title)
+
+    # ---------------------------------------------------------------------------------------------- agents
+
+    def next_id(self) -> str:
+        """A new agent id; refused calls have one too, so that a failure can be named."""
+        self._numbered += 1
+        return f"a{self._numbered}"
+
+    def queue(self, agent: Agent) -> None:
+        """An agent was asked for and waits for its turn."""
+        self.agents[agent.id] = agent
+        self._counts["queued"] += 1
+        if agent.phase is not None:
+            self.phase(agent.phase).agents += 1
+
+    def start(self, agent: Agent, now: float) -> None:
+        """An agent was dispatched."""
+        agent.started = now
+        self._move(agent, "running")
+
+    def end(self, agent: Agent, state: AgentState, now: float, usage: Usage | None = None, attempts: int = 1) -> None:
+        """An agent ended, with what it used."""
+        agent.ended, agent.attempts = now, attempts
+        if usage is not None:
+            agent.usage = usage
+            self.usage = self.usage.plus(usage)
+        self._move(agent, state)
+        if agent.phase is not None and state in ("done", "cached"):
+            self.phase(agent.phase).done += 1
+
+    def withdraw(self, agent: Agent) -> None:
+        """A queued agent was refused by a cap after all: it was never an agent."""
+        del self.agents[agent.id]
+        self._counts[agent.state] -= 1
+        if agent.phase is not None:
+            self.phase(agent.phase).agents -= 1
+
+    def fail(self, agent_id: str, label: str, phase: str | None, kind: str, message: str) -> None:
+        """Write down a call that has no value."""
+        self.failures.append(Failure(agent=agent_id, label=label, phase=phase, kind=kind, message=message))
+
+    def _move(self, agent: Agent, state: AgentState) -> None:
+        self._counts[agent.state] -= 1
+        self._counts[state] += 1
+        agent.state = state
+
+    # ------------------------------------------------------------------------------------- phases and lines
+
+    def phase(self, title: str) -> PhaseView:
+        """The phase of that title; new titles get a group of their own, after those there are."""
+        if title not in self._phases:
+            self._phases[title] = PhaseView(title=title)
+        return self._phases[title]
+
+    @property
+    def phases(self) -> list[PhaseView]:
+        """Phases in order of appearance."""
+        return list(self._phases.values())
+
+    def say(self, line: str) -> None:
+        """A narrator line."""
+        self.log.append(line)
+        self.unsaved_log.append(line)
+
+    def take_unsaved_log(self) -> list[str]:
+        """Lines that are not in the store yet; they count as saved from here on."""
+        lines, self.unsaved_log = self.unsaved_log, []
+        return lines
+
+    # ----------------------------------------------------------------------------------------------- figures
+
+    @property
+    def census(self) -> Census:
+        """Disjoint counts; their sum is `agents`."""
+        return Census(agents=len(self.agents), **self._counts)
+
+    def ended_status(self) -> RunState:
+        """How a run that returned a value ended: `degraded` when anything that was asked for has no value."""
+        return "degraded" if self.failures else "completed"
+
+    def partial(self, ref: str) -> dict[str, str]:
+        """Store keys of every finished agent's record. `ref` is a template with `{agent}`."""
+        return {a.id: ref.format(agent=a.id) for a in self.agents.values() if a.state in ("done", "cached")}
+
+    def fill(self, report: RunReport, *, agents: bool) -> RunReport:
+        """Put the figures into a report, with or without the list of agents."""
+        report.census = self.census
+        report.failures = list(self.failures)
+        report.usage = self.usage
+        report.phases = self.phases
+        report.agents = [a.view() for a in self.agents.values()] if agents else []
+        return report
+
+
+def label_of(label: str | None, prompt: str) -> str:
+    """Display name of an agent: the given one, else the start of its prompt, on one line."""
+    text = " ".join((label or prompt).split())
+    return text if len(text) <= LABEL_CHARS else text[: LABEL_CHARS - 1] + "…"
