@@ -36,7 +36,11 @@ def answer(conversation: Conversation, reply: Reply | None = None, fault: Fault 
         ApiError: status 400, for a schema that no value satisfies.
     """
     if fault is not None and fault.refusal:
-        details = {"type": "refusal", "category": None, "explanation": "[simulated] This request was refused on demand."}
+        details = {
+            "type": "refusal",
+            "category": None,
+            "explanation": "[simulated] This request was refused on demand.",
+        }
         return Answer([], "refusal", stop_details=details)
     content = _content(conversation, reply)
     used_tool = any(block["type"] == "tool_use" for block in content)
@@ -74,7 +78,7 @@ def _own_block(conversation: Conversation) -> dict[str, Any]:
     tool = conversation.forced_tool
     schema = tool.get("input_schema", {"type": "object"}) if tool is not None else conversation.schema
     if schema is None:
-        return _text(answer_text(conversation.prompt, random.Random(conversation.digest)))  # noqa: S311
+        return _text(answer_text(conversation.prompt, random.Random(conversation.digest)))
     try:
         value = value_for(schema, seed=conversation.digest, topic=topic)
     except NoValue as error:
@@ -101,7 +105,9 @@ def _text_of(block: dict[str, Any]) -> str:
 def _stopped(made: Answer, stops: list[str]) -> Answer:
     """The answer up to the first stop sequence in its text."""
     for index, block in enumerate(made.content):
-        found = [(block["text"].find(stop), stop) for stop in stops if block["type"] == "text" and stop in block["text"]]
+        found = [
+            (block["text"].find(stop), stop) for stop in stops if block["type"] == "text" and stop in block["text"]
+        ]
         if found:
             at, stop = min(found)
             return Answer([*made.content[:index], _text(block["text"][:at])], "stop_sequence", stop)

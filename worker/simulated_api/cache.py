@@ -38,13 +38,13 @@ class Segment:
 
 
 def segments(body: dict[str, Any]) -> list[Segment]:
-    """All of a request's prompt, block by block. A structured-output schema counts: the API prompts the model with it."""
+    """All of a request's prompt, block by block. A schema for the output counts: the API prompts the model with it."""
     found: list[Segment] = []
     form = (body.get("output_config") or {}).get("format")
     if form:
         found.append(_segment("format", form))
     found.extend(_segment("tools", tool) for tool in body.get("tools") or ())
-    found.extend(_blocks("system", body.get("system") or ()))
+    found.extend(_blocks("system", body.get("system") or []))
     for message in body["messages"]:
         found.extend(_blocks(message["role"], message["content"]))
     automatic = body.get("cache_control")

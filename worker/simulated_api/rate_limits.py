@@ -57,7 +57,11 @@ class RateLimits:
             ApiError: status 429 with `retry-after`, the whole seconds until it would fit.
         """
         requests, inputs, outputs = buckets = self._buckets(key)
-        for bucket, needed, what in ((requests, 1, "requests"), (inputs, input_tokens, "input tokens"), (outputs, 1, "output tokens")):
+        for bucket, needed, what in (
+            (requests, 1, "requests"),
+            (inputs, input_tokens, "input tokens"),
+            (outputs, 1, "output tokens"),
+        ):
             wait = bucket.seconds_to(needed) if bucket.limited else 0.0
             if wait > 0:
                 raise ApiError(
@@ -114,5 +118,3 @@ class RateLimits:
             text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
             stamp = self._stamps[second] = text.encode()
         return stamp
-
-

@@ -26,8 +26,8 @@ _CATEGORIES = {
 def text_matching(pattern: str, rng: random.Random, least: int = 0, most: int | None = None) -> str:
     """A text that `re.search(pattern, …)` finds, of `least` to `most` characters where the expression allows it.
 
-    JavaScript's named groups are understood. An expression with lookarounds may give a text that does not match; whoever
-    needs certainty validates it.
+    JavaScript's named groups are understood. An expression with lookarounds may give a text that does not match;
+    whoever needs certainty validates it.
     """
     try:
         tree = parser.parse(re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern))
@@ -53,7 +53,7 @@ class _Walk:
     def text(self, tree: Iterable[tuple[Any, Any]]) -> str:
         return "".join(self.node(op, value) for op, value in tree)
 
-    def node(self, op: Any, value: Any) -> str:
+    def node(self, op: Any, value: Any) -> str:  # noqa: PLR0911 - one line for each kind of node
         if op is ops.LITERAL:
             return chr(value)
         if op is ops.NOT_LITERAL:

@@ -160,7 +160,8 @@ class Rulebook:
     def state(self) -> list[dict[str, Any]]:
         """Every rule as JSON, with `matched` and `applied`."""
         return [
-            {**counted.rule.model_dump(by_alias=True, exclude_defaults=True), **counted.counts()} for counted in self._rules
+            {**counted.rule.model_dump(by_alias=True, exclude_defaults=True), **counted.counts()}
+            for counted in self._rules
         ]
 
 

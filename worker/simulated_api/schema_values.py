@@ -1,11 +1,12 @@
 """A value that satisfies a JSON Schema, chosen by a seed: what a simulated model answers with structured output.
 
-Constraints that the API does not take in a schema stand in its descriptions, as the SDK's `transform_schema` writes them
-(`{minimum: 1, maximum: 10}`); a model reads those, and so does this one.
+Constraints that the API does not take in a schema stand in its descriptions, as the SDK's `transform_schema` writes
+them (`{minimum: 1, maximum: 10}`); a model reads those, and so does this one.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from typing import Any
@@ -47,7 +48,7 @@ def value_for(schema: dict[str, Any], *, seed: str, topic: str) -> Any:
     reason = ""
     for attempt in range(ATTEMPTS_MAX):
         try:
-            value = _Maker(schema, random.Random(f"{seed}/{attempt}"), topic, wide=attempt % 2 == 0).make(schema)  # noqa: S311
+            value = _Maker(schema, random.Random(f"{seed}/{attempt}"), topic, wide=attempt % 2 == 0).make(schema)
         except NoValue as error:
             reason = str(error)
             continue
@@ -172,7 +173,9 @@ class _Maker:
         found: list[Any] = []
         for index in range(count):
             child = first[index] if index < len(first) else schema.get("items", True)
-            found.append(self._fresh(child, one, depth, found) if schema.get("uniqueItems") else self.make(child, one, depth + 1))
+            found.append(
+                self._fresh(child, one, depth, found) if schema.get("uniqueItems") else self.make(child, one, depth + 1)
+            )
         if isinstance(schema.get("contains"), dict):
             found = [self.make(schema["contains"], one, depth + 1), *found[1:]]
         distinct = [item for index, item in enumerate(found) if item not in found[:index]]
@@ -198,26 +201,20 @@ class _Maker:
         return text if most is None else text[:most].rstrip() or text[:most]
 
     def _number(self, schema: dict[str, Any], name: str, *, whole: bool) -> int | float:
-        step = schema.get("multipleOf") or (1 if whole else 0.01)
-        low, high = schema.get("minimum"), schema.get("maximum")
-        above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
-        low = above + step if _is_number(above) and (low is None or above >= low) else low
-        high = below - step if _is_number(below) and (high is None or below <= high) else high
-        if low is None:
-            low = 0 if high is None or high >= 0 else high - 100
+        step: float = schema.get("multipleOf") or (1 if whole else 0.01)
+        lows = [schema[key] + extra for key, extra in (("minimum", 0), ("exclusiveMinimum", step)) if key in schema]
+        highs = [schema[key] - extra for key, extra in (("maximum", 0), ("exclusiveMaximum", step)) if key in schema]
+        high = min(highs, default=None)
+        low = max(lows, default=0 if high is None or high >= 0 else high - 100)
         if high is None:
             high = low + (1 if not whole and re.search("score|confidence|probab|ratio", name, re.I) else 100)
-        smallest, largest = -(-low // step), high // step
+        smallest, largest = math.ceil(low / step), math.floor(high / step)
         if smallest > largest:
             if whole or low > high:
                 raise NoValue(f"no number between {low} and {high}")
             return float((low + high) / 2)
-        value = self.rng.randint(int(smallest), int(largest)) * step
+        value = self.rng.randint(smallest, largest) * step
         return int(value) if whole else round(value, 6)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
@@ -227,7 +224,14 @@ def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
             merged[key] = {**one[key], **other[key]}
     if "required" in one and "required" in other:
         merged["required"] = [*one["required"], *(name for name in other["required"] if name not in one["required"])]
-    for key, pick in (("minimum", max), ("minLength", max), ("minItems", max), ("maximum", min), ("maxLength", min), ("maxItems", min)):
+    for key, pick in (
+        ("minimum", max),
+        ("minLength", max),
+        ("minItems", max),
+        ("maximum", min),
+        ("maxLength", min),
+        ("maxItems", min),
+    ):
         if key in one and key in other:
             merged[key] = pick(one[key], other[key])
     return merged

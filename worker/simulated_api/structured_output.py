@@ -115,9 +115,9 @@ def _recursion(schema: dict[str, Any]) -> str | None:
     for home in ("$defs", "definitions"):
         for name, definition in schema.get(home, {}).items():
             reaches[f"#/{home}/{name}"] = _references(definition, into_definitions=True)
-    for start in reaches:
+    for start, direct in reaches.items():
         seen: set[str] = set()
-        queue = list(reaches[start])
+        queue = list(direct)
         while queue:
             reference = queue.pop()
             if reference == start:

@@ -8,24 +8,17 @@ from typing import Any, get_args
 from .errors import ApiError, invalid
 from .models import MODELS, Line, Model
 from .structured_output import check_output_schema
+from .validate_messages import check_blocks, check_messages
 
 CACHE_MARKS_MAX = 4
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
-_FIELDS = frozenset(
-    "model messages max_tokens system tools tool_choice stream stop_sequences metadata thinking output_config"
-    " cache_control container context_management diagnostics inference_geo mcp_servers service_tier speed thread"
-    " fallbacks fallback_credit_token billing_policy compaction prefill temperature top_p top_k user_profile_id".split()
-)
-_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-_BLOCKS = {
-    "text": "text",
-    "thinking": "thinking",
-    "tool_use": "name",
-    "tool_result": "tool_use_id",
-    "image": "source",
-    "document": "source",
+_FIELDS = {
+    *("model", "messages", "max_tokens", "system", "tools", "tool_choice", "stream", "stop_sequences", "metadata"),
+    *("thinking", "output_config", "cache_control", "container", "context_management", "diagnostics", "inference_geo"),
+    *("mcp_servers", "service_tier", "speed", "thread", "fallbacks", "fallback_credit_token", "billing_policy"),
+    *("compaction", "prefill", "temperature", "top_p", "top_k", "user_profile_id"),
 }
-"""Content blocks that are looked into, with the field that each must have."""
+_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 
 
 def check_request(body: Any, *, strict_schemas: bool = True, counting: bool = False) -> None:
@@ -49,7 +42,7 @@ def check_request(body: Any, *, strict_schemas: bool = True, counting: bool = Fa
     if not counting:
         _check_numbers(body, model)
     _check_system(body.get("system"))
-    _check_messages(body["messages"], prefill=counting or model.prefill)
+    check_messages(body["messages"], prefill=counting or model.prefill)
     _check_tools(body, strict_schemas)
     _check_output_config(body.get("output_config"), strict_schemas)
     _check_thinking(body)
@@ -92,92 +85,7 @@ def _check_system(system: Any) -> None:
         return
     if not isinstance(system, list):
         raise invalid("system: Input should be a valid string or list")
-    _check_blocks("system", system)
-
-
-def _check_messages(messages: Any, *, prefill: bool) -> None:
-    if not isinstance(messages, list):
-        raise invalid("messages: Input should be a valid list")
-    if not messages:
-        raise invalid("messages: at least one message is required")
-    for index, message in enumerate(messages):
-        _check_message(index, message, last=index == len(messages) - 1)
-    if next((message["role"] for message in messages if message["role"] != "system"), None) != "user":
-        raise invalid("messages: first message must use the user role")
-    _check_tool_results(messages)
-    if messages[-1]["role"] == "assistant" and not prefill:
-        raise invalid(
-            "This model does not support assistant message prefill. The conversation must end with a user message."
-        )
-
-
-def _check_message(index: int, message: Any, *, last: bool) -> None:
-    if not isinstance(message, dict):
-        raise invalid(f"messages.{index}: Input should be a valid dictionary")
-    role = message.get("role")
-    if role not in ("user", "assistant", "system"):
-        raise invalid(
-            f'messages.{index}.role: Field required'
-            if role is None
-            else f'messages: Unexpected role "{role}". Allowed roles are "user", "assistant" or "system"'
-        )
-    content = message.get("content")
-    if content is None:
-        raise invalid(f"messages.{index}.content: Field required")
-    if not isinstance(content, str | list):
-        raise invalid(f"messages.{index}.content: Input should be a valid string or list")
-    if not content and not (last and role == "assistant"):
-        raise invalid(f"messages.{index}: {role} messages must have non-empty content")
-    if isinstance(content, list):
-        _check_blocks(f"messages.{index}.content", content)
-
-
-def _check_blocks(where: str, blocks: list[Any]) -> None:
-    for index, block in enumerate(blocks):
-        place = f"{where}.{index}"
-        if not isinstance(block, dict) or "type" not in block:
-            raise invalid(f"{place}.type: Field required")
-        field = _BLOCKS.get(block["type"])
-        if field is None:
-            continue
-        if field not in block:
-            raise invalid(f"{place}.{block['type']}.{field}: Field required")
-        if block["type"] == "text":
-            if not isinstance(block["text"], str):
-                raise invalid(f"{place}.text.text: Input should be a valid string")
-            if not block["text"]:
-                raise invalid("messages: text content blocks must be non-empty")
-        if block["type"] == "tool_result" and isinstance(block.get("content"), list):
-            _check_blocks(f"{place}.tool_result.content", block["content"])
-
-
-def _check_tool_results(messages: list[dict[str, Any]]) -> None:
-    """Every `tool_use` is answered in the next message, and nothing else is."""
-    asked: list[str] = []
-    for index, message in enumerate(messages):
-        if message["role"] == "system":
-            continue
-        content = message["content"] if isinstance(message["content"], list) else []
-        answered = [block["tool_use_id"] for block in content if block["type"] == "tool_result"]
-        missing = [id for id in asked if id not in answered]
-        if missing:
-            raise invalid(
-                f"messages.{index - 1}: `tool_use` ids were found without `tool_result` blocks immediately after:"
-                f" {', '.join(missing)}. Each `tool_use` block must have a corresponding `tool_result` block in the next"
-                " message."
-            )
-        stray = next((id for id in answered if id not in asked), None)
-        if stray is not None:
-            raise invalid(
-                f"messages.{index}.content.0: unexpected `tool_use_id` found in `tool_result` blocks: {stray}. Each"
-                " `tool_result` block must have a corresponding `tool_use` block in the previous message."
-            )
-        asked = [block["id"] for block in content if block["type"] == "tool_use"]
-    if asked:
-        raise invalid(
-            f"messages.{len(messages) - 1}: `tool_use` ids were found without `tool_result` blocks immediately after:"
-            f" {', '.join(asked)}. Each `tool_use` block must have a corresponding `tool_result` block in the next message."
-        )
+    check_blocks("system", system)
 
 
 def _check_tools(body: dict[str, Any], strict_schemas: bool) -> None:

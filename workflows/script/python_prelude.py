@@ -184,7 +184,7 @@ def _tenuto_functions():
             raise ValueError(f"{name}() takes at most {MAX_ITEMS} items, not {count}")
 
     def is_awaitable(value):
-        return type(value).__name__ in AWAITABLES
+        return type(value).__name__ == "coroutine"  # what gather(), sleep() and host calls are here, too
 
     def is_data(value):
         return value is None or isinstance(value, (str, bytes, int, float, list, tuple, dict, set, frozenset))
@@ -237,8 +237,8 @@ def _tenuto_functions():
 
         return list(await asyncio.gather(*[one(index, item) for index, item in enumerate(items)]))
 
-    async def run(main, given):
-        value = await main(*given)
+    async def run(main, parameters):
+        value = await main(*parameters)
         try:
             return to_json(value)
         except (TypeError, ValueError, RecursionError) as error:
@@ -258,12 +258,14 @@ def _tenuto_functions():
         "sleep": sleep,
         "workflow": workflow,
         "form": Form(),
+        "cast": lambda form, value: value,
+        "type_variable": lambda *args, **options: None,
         "run": run,
     }
 
 
 _tenuto = _tenuto_functions()
-""".replace("MAX_ITEMS", str(MAX_ITEMS)).replace("AWAITABLES", '("coroutine", "_GatheringFuture", "Future")')
+""".replace("MAX_ITEMS", str(MAX_ITEMS))
 
-RUN_MAIN = '_tenuto["run"](main, _tenuto_args)'
-"""Fed last, awaited; `_tenuto_args` holds the arguments of `main`, none or one."""
+RUN_MAIN = 'await _tenuto["run"](main, _tenuto_args)'
+"""Fed last; `_tenuto_args` holds the arguments of `main`, none or one."""

@@ -1,0 +1,152 @@
+"""One request and its streamed response: from Server-Sent Events to a whole message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anthropic
+from anthropic import AsyncAnthropicBedrock, AsyncStream
+from pydantic_core import from_json
+
+from .clients import Client
+from .errors import StreamBroken
+
+
+class Stalled(Exception):
+    """The response showed no sign of life for the whole stall window."""
+
+
+@dataclass(slots=True)
+class Response:
+    """A message as the API sent it. `content` are its blocks, ready to be sent back as a turn."""
+
+    content: list[dict[str, Any]] = field(default_factory=list)
+    model: str = ""
+    stop_reason: str | None = None
+    stop_details: dict[str, Any] | None = None
+    usage: dict[str, Any] = field(default_factory=dict)
+    request_id: str | None = None
+    complete: bool = False
+
+
+async def ask(
+    client: Client, request: Mapping[str, Any], *, stall_s: float, on_headers: Callable[[Mapping[str, str]], None]
+) -> Response:
+    """Send one request and read its response to the end.
+
+    Any event counts as life, `ping` too. `on_headers` sees the response's headers before its first event.
+
+    Raises:
+        Stalled: nothing came for `stall_s` seconds. The request is cut.
+        StreamBroken: the stream ended before `message_stop`.
+        anthropic.APIError, httpx2.HTTPError: as the client raises them; an error event is an `APIStatusError`.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(stall_s) as patience:
+            stream = await client.messages.create(**request, stream=True)
+            try:
+                on_headers(stream.response.headers)
+                reading = _Reading(Response(request_id=stream.response.headers.get("request-id")))
+                async for event in _events(client, stream):
+                    patience.reschedule(loop.time() + stall_s)
+                    reading.take(event)
+            finally:
+                await stream.close()
+    except TimeoutError as error:
+        raise Stalled(f"no event for {stall_s:g} s") from error
+    if not reading.response.complete:
+        raise StreamBroken("the response ended before it was complete")
+    return reading.response
+
+
+async def _events(client: Client, stream: AsyncStream[Any]) -> AsyncIterator[dict[str, Any]]:
+    """Events as plain objects.
+
+    The stream's own iterator drops `ping` and builds a model of each event; only Bedrock's framing needs it.
+    """
+    if isinstance(client, AsyncAnthropicBedrock):
+        async for item in stream:
+            yield item.to_dict()
+        return
+    async for event in AsyncStream.raw_events(stream.response):
+        try:
+            data = from_json(event.data)
+        except ValueError as error:
+            raise StreamBroken("an event of the response is not JSON") from error
+        if event.event == "error":
+            message = f"error event in the response: {event.data}"
+            raise anthropic.APIStatusError(message, response=stream.response, body=data)
+        yield data
+
+
+class _Reading:
+    """Folds events into a `Response`. What it does not know it passes over, as the API's versioning rules ask."""
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+        self._parts: list[str] = []
+        """Text of the block under way: joined once, since one by one would cost the square of its length."""
+
+    def take(self, event: dict[str, Any]) -> None:
+        handler = _HANDLERS.get(event.get("type", ""))
+        if handler is not None:
+            try:
+                handler(self, event)
+            except (KeyError, IndexError, TypeError, AttributeError) as error:
+                raise StreamBroken(f"unexpected shape of a {event.get('type')} event") from error
+
+    def _message_start(self, event: dict[str, Any]) -> None:
+        message = event["message"]
+        self.response.model = message["model"]
+        self.response.usage = dict(message["usage"])
+
+    def _block_start(self, event: dict[str, Any]) -> None:
+        self.response.content.append(dict(event["content_block"]))
+        self._parts = []
+
+    def _block_delta(self, event: dict[str, Any]) -> None:
+        delta = event["delta"]
+        kind = delta["type"]
+        name = _DELTA_TEXT.get(kind)
+        if name is not None:
+            self._parts.append(delta[name])
+        elif kind == "signature_delta":
+            self.response.content[-1]["signature"] = delta["signature"]
+        elif kind == "citations_delta":
+            block = self.response.content[-1]
+            block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
+
+    def _block_stop(self, _event: dict[str, Any]) -> None:
+        block, text = self.response.content[-1], "".join(self._parts)
+        if block["type"] in ("text", "thinking"):
+            block[block["type"]] = (block.get(block["type"]) or "") + text
+        elif text:
+            try:
+                block["input"] = from_json(text)
+            except ValueError as error:
+                raise StreamBroken("the input of a tool call is not JSON") from error
+
+    def _message_delta(self, event: dict[str, Any]) -> None:
+        delta = event["delta"]
+        self.response.stop_reason = delta.get("stop_reason")
+        self.response.stop_details = delta.get("stop_details")
+        # Counts are cumulative; what is left out keeps the value of message_start.
+        self.response.usage.update({name: count for name, count in event["usage"].items() if count is not None})
+
+    def _message_stop(self, _event: dict[str, Any]) -> None:
+        self.response.complete = True
+
+
+_DELTA_TEXT = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+_HANDLERS: dict[str, Callable[[_Reading, dict[str, Any]], None]] = {
+    "message_start": _Reading._message_start,
+    "content_block_start": _Reading._block_start,
+    "content_block_delta": _Reading._block_delta,
+    "content_block_stop": _Reading._block_stop,
+    "message_delta": _Reading._message_delta,
+    "message_stop": _Reading._message_stop,
+}

@@ -1,0 +1,182 @@
+"""What a run costs over bare Temporal: 1,000 agents of an instant model beside 1,000 no-op Activities, same width.
+
+Both run on one dev server in one go, in turn, several rounds; only the ratio means anything on a noisy machine.
+Prints agents per second of both, the ratio, events and bytes of history per agent, and the Worker's memory.
+
+    python benchmarks/overhead.py [--agents 1000] [--width 16] [--rounds 3] [--dialect python|javascript]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from datetime import timedelta
+from pathlib import Path
+
+from temporalio import activity, workflow
+from temporalio.client import Client, WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+with workflow.unsafe.imports_passed_through():
+    from tenuto.activities.store import Store
+    from tenuto.worker.config import Settings
+    from tenuto.worker.plugin import TenutoPlugin
+    from tenuto.worker.process import worker_for
+    from tenuto.worker.service.server import DYNAMIC_CONFIG, temporal_binary
+    from tenuto.worker.simulation import Simulation
+    from tenuto.workflows.contracts import RunInput, RunLimits, Script
+    from tenuto.workflows.orchestration import Orchestration
+    from tenuto.workflows.script.dialects import close_interpreters, load
+
+QUEUE = "bench"
+SCRIPTS = {
+    "python": (
+        "bench.py",
+        "from tenuto import Meta, agent, parallel\n"
+        'meta = Meta(name="bench", description="many agents")\n'
+        "async def main(args):\n"
+        '    return len(await parallel([agent(f"work {i}") for i in range(args)]))\n',
+    ),
+    "javascript": (
+        "bench.js",
+        "export const meta = { name: 'bench', description: 'many agents' }\n"
+        "const all = await parallel(Array.from({ length: args }, (_, i) => () => agent(`work ${i}`)))\n"
+        "return all.length\n",
+    ),
+}
+
+
+@activity.defn
+async def nothing(prompt: str) -> str:
+    return f"done {prompt}"
+
+
+@workflow.defn
+class Bare:
+    @workflow.run
+    async def run(self, agents: int, width: int) -> int:
+        gate = asyncio.Semaphore(width)
+
+        async def call(number: int) -> str:
+            async with gate:
+                return await workflow.execute_activity(
+                    nothing,
+                    f"work {number}",
+                    start_to_close_timeout=timedelta(minutes=1),
+                    heartbeat_timeout=timedelta(seconds=30),
+                )
+
+        return len(await asyncio.gather(*(call(number) for number in range(agents))))
+
+
+async def history(handle: WorkflowHandle[object, object]) -> tuple[int, int]:
+    events = (await handle.fetch_history()).events
+    return len(events), sum(event.ByteSize() for event in events)
+
+
+async def bare_run(client: Client, agents: int, width: int) -> tuple[float, int, int]:
+    async with Worker(client, task_queue=f"{QUEUE}-bare", workflows=[Bare], activities=[nothing]):
+        started = time.perf_counter()
+        handle = await client.start_workflow(
+            Bare.run, args=[agents, width], id=f"bare-{uuid.uuid4()}", task_queue=f"{QUEUE}-bare"
+        )
+        assert await handle.result() == agents
+        took = time.perf_counter() - started
+    return (took, *await history(handle))
+
+
+async def tenuto_run(client: Client, agents: int, width: int, dialect: str) -> tuple[float, int, int]:
+    name, source = SCRIPTS[dialect]
+    run = RunInput(
+        script=Script.of(load(source.encode(), name)),
+        args=agents,
+        has_args=True,
+        limits=RunLimits(agents=agents, concurrency=width),
+        simulate=True,
+    )
+    started = time.perf_counter()
+    handle = await client.start_workflow(
+        Orchestration.run, run, id=f"wf_{uuid.uuid4().hex[:12]}", task_queue=QUEUE, task_timeout=timedelta(seconds=4)
+    )
+    report = await handle.result()
+    took = time.perf_counter() - started
+    assert report.result == agents, report
+    assert report.status == "completed", report
+    return (took, *await history(handle))
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--agents", type=int, default=1000)
+    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--dialect", choices=sorted(SCRIPTS), default="python")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        config = [part for value in DYNAMIC_CONFIG for part in ("--dynamic-config-value", value)]
+        model = subprocess.Popen(
+            [sys.executable, "-m", "tenuto.worker.simulated_api", "--port", "0"], stdout=subprocess.PIPE, text=True
+        )
+        assert model.stdout is not None
+        url = model.stdout.readline().strip()
+        try:
+            async with await WorkflowEnvironment.start_local(
+                dev_server_existing_path=str(temporal_binary()),
+                dev_server_database_filename=str(home / "temporal.db"),
+                dev_server_extra_args=config,
+            ) as environment:
+                await measure(environment.client.service_client.config.target_host, home, url, asked)
+        finally:
+            model.terminate()
+            model.wait()
+            close_interpreters()
+
+
+async def measure(address: str, home: Path, url: str, asked: argparse.Namespace) -> None:
+    store = Store(f"file://{home}/store")
+    plain = await Client.connect(address)
+    client = await Client.connect(address, plugins=[TenutoPlugin(store)])
+    settings = Settings.load(env={"TENUTO_HOME": str(home), "TENUTO_TASK_QUEUE": QUEUE})
+    ours, bare = [], []
+    async with ElsewhereSimulation(home, url) as simulation, worker_for(client, settings, store, simulation):
+        await tenuto_run(client, 32, asked.width, asked.dialect)  # warm interpreters and connections
+        for _ in range(asked.rounds):
+            bare.append(await bare_run(plain, asked.agents, asked.width))
+            ours.append(await tenuto_run(client, asked.agents, asked.width, asked.dialect))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    ratios = [b[0] / o[0] for b, o in zip(bare, ours, strict=True)]
+    for name, rows in (("bare Temporal", bare), (f"tenuto ({asked.dialect})", ours)):
+        seconds = statistics.median(row[0] for row in rows)
+        print(
+            f"{name:20} {asked.agents / seconds:6.0f} agents/s  {seconds:5.2f} s  "
+            f"{rows[-1][1] / asked.agents:4.1f} events and {rows[-1][2] / asked.agents:4.0f} bytes of history per agent"
+        )
+    print(f"ratio to bare        {statistics.median(ratios):.2f}  (rounds: {', '.join(f'{r:.2f}' for r in ratios)})")
+    print(f"Worker memory        {memory:.0f} MB at its peak, benchmark included")
+
+
+class ElsewhereSimulation(Simulation):
+    """The simulated API in a process of its own, as a real model is."""
+
+    def __init__(self, home: Path, url: str) -> None:
+        super().__init__(home)
+        self._elsewhere = url
+
+    async def url(self) -> str:
+        return self._elsewhere
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    sys.stdout.flush()
+    os._exit(0)

@@ -1,0 +1,84 @@
+"""The width of a run: how many calls are under way, and in which order the others follow."""
+
+import asyncio
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tenuto.workflows.width import Width
+
+
+async def test_callers_enter_in_the_order_in_which_they_came() -> None:
+    width = Width(2)
+    entered: list[int] = []
+    release = asyncio.Event()
+
+    async def call(number: int) -> None:
+        async with width:
+            entered.append(number)
+            await release.wait()
+
+    tasks = [asyncio.create_task(call(n)) for n in range(6)]
+    await asyncio.sleep(0)
+    assert entered == [0, 1]
+    assert width.inside == 2
+    release.set()
+    await asyncio.gather(*tasks)
+    assert entered == [0, 1, 2, 3, 4, 5]
+    assert width.inside == 0
+
+
+async def test_a_wider_gate_admits_waiters_at_once() -> None:
+    width = Width(1)
+    entered: list[int] = []
+    release = asyncio.Event()
+
+    async def call(number: int) -> None:
+        async with width:
+            entered.append(number)
+            await release.wait()
+
+    tasks = [asyncio.create_task(call(n)) for n in range(3)]
+    await asyncio.sleep(0)
+    width.resize(3)
+    await asyncio.sleep(0)
+    assert entered == [0, 1, 2]
+    release.set()
+    await asyncio.gather(*tasks)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(["enter", "leave", "cancel"]), max_size=60), st.integers(1, 4))
+def test_no_place_is_lost_or_given_twice(steps: list[str], size: int) -> None:
+    async def play() -> None:
+        width = Width(size)
+        inside: list[asyncio.Event] = []
+        tasks: list[asyncio.Task[None]] = []
+
+        async def call() -> None:
+            async with width:
+                assert width.inside <= size
+                release = asyncio.Event()
+                inside.append(release)
+                await release.wait()
+
+        for step in steps:
+            if step == "enter":
+                tasks.append(asyncio.create_task(call()))
+            elif step == "leave" and inside:
+                inside.pop().set()
+            elif step == "cancel" and tasks:
+                tasks.pop().cancel()
+            await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        for release in inside:
+            release.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert width.inside == 0
+        for _ in range(size):
+            await asyncio.wait_for(width.__aenter__(), 1)
+
+    asyncio.run(play())

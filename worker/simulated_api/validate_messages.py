@@ -1,0 +1,111 @@
+"""What the Messages API refuses in `messages` and `system`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .errors import ApiError, invalid
+
+_BLOCKS = {
+    "text": "text",
+    "thinking": "thinking",
+    "tool_use": "name",
+    "tool_result": "tool_use_id",
+    "image": "source",
+    "document": "source",
+}
+"""Content blocks that are looked into, with the field that each must have."""
+
+
+def check_messages(messages: Any, *, prefill: bool) -> None:
+    """Refuse a list of messages as the API does.
+
+    Consecutive messages of one role are one turn to the API, so they are accepted. `prefill` says whether the last
+    message may be the assistant's.
+
+    Raises:
+        ApiError: status 400.
+    """
+    if not isinstance(messages, list):
+        raise invalid("messages: Input should be a valid list")
+    if not messages:
+        raise invalid("messages: at least one message is required")
+    for index, message in enumerate(messages):
+        _check_message(index, message, last=index == len(messages) - 1)
+    if next((message["role"] for message in messages if message["role"] != "system"), None) != "user":
+        raise invalid("messages: first message must use the user role")
+    _check_tool_results(messages)
+    if messages[-1]["role"] == "assistant" and not prefill:
+        raise invalid(
+            "This model does not support assistant message prefill. The conversation must end with a user message."
+        )
+
+
+def _check_message(index: int, message: Any, *, last: bool) -> None:
+    if not isinstance(message, dict):
+        raise invalid(f"messages.{index}: Input should be a valid dictionary")
+    role = message.get("role")
+    if role not in ("user", "assistant", "system"):
+        raise invalid(
+            f"messages.{index}.role: Field required"
+            if role is None
+            else f'messages: Unexpected role "{role}". Allowed roles are "user", "assistant" or "system"'
+        )
+    content = message.get("content")
+    if content is None:
+        raise invalid(f"messages.{index}.content: Field required")
+    if not isinstance(content, str | list):
+        raise invalid(f"messages.{index}.content: Input should be a valid string or list")
+    if not content and not (last and role == "assistant"):
+        raise invalid(f"messages.{index}: {role} messages must have non-empty content")
+    if isinstance(content, list):
+        check_blocks(f"messages.{index}.content", content)
+
+
+def check_blocks(where: str, blocks: list[Any]) -> None:
+    """Refuse malformed content blocks, naming their place. Raises `ApiError` with status 400."""
+    for index, block in enumerate(blocks):
+        place = f"{where}.{index}"
+        if not isinstance(block, dict) or "type" not in block:
+            raise invalid(f"{place}.type: Field required")
+        field = _BLOCKS.get(block["type"])
+        if field is None:
+            continue
+        if field not in block:
+            raise invalid(f"{place}.{block['type']}.{field}: Field required")
+        if block["type"] == "text":
+            if not isinstance(block["text"], str):
+                raise invalid(f"{place}.text.text: Input should be a valid string")
+            if not block["text"]:
+                raise invalid("messages: text content blocks must be non-empty")
+        if block["type"] == "tool_result" and isinstance(block.get("content"), list):
+            check_blocks(f"{place}.tool_result.content", block["content"])
+
+
+def _check_tool_results(messages: list[dict[str, Any]]) -> None:
+    """Every `tool_use` is answered in the next message, and nothing else is."""
+    asked: list[str] = []
+    for index, message in enumerate(messages):
+        if message["role"] == "system":
+            continue
+        content = message["content"] if isinstance(message["content"], list) else []
+        answered = [block["tool_use_id"] for block in content if block["type"] == "tool_result"]
+        missing = [id for id in asked if id not in answered]
+        if missing:
+            raise _unanswered(index - 1, missing)
+        stray = next((id for id in answered if id not in asked), None)
+        if stray is not None:
+            raise invalid(
+                f"messages.{index}.content.0: unexpected `tool_use_id` found in `tool_result` blocks: {stray}. Each"
+                " `tool_result` block must have a corresponding `tool_use` block in the previous message."
+            )
+        asked = [block["id"] for block in content if block["type"] == "tool_use"]
+    if asked:
+        raise _unanswered(len(messages) - 1, asked)
+
+
+def _unanswered(index: int, ids: list[str]) -> ApiError:
+    return invalid(
+        f"messages.{index}: `tool_use` ids were found without `tool_result` blocks immediately after: {', '.join(ids)}."
+        " Each `tool_use` block must have a corresponding `tool_result` block in the next message."
+    )

@@ -1,0 +1,56 @@
+"""Kinds of failure of an `agent()` call: a machine-readable word each, and whether the script sees `null` or an error.
+
+Besides the words here, a permanent error of the Messages API is a kind by the API's own `type`
+(`invalid_request_error`, `permission_error`, …).
+"""
+
+from __future__ import annotations
+
+SKIPPED = "skipped"
+"""Skipped or stopped by a person, or still running when the script returned."""
+REFUSAL = "refusal"
+"""The model declined to answer (`stop_reason: refusal`)."""
+MAX_TOKENS = "max_tokens"
+"""The answer was unfinished after the last continuation."""
+CONTEXT_WINDOW = "context_window"
+"""The conversation outgrew the model (`stop_reason: model_context_window_exceeded`)."""
+TIMEOUT = "timeout"
+"""The call's own `timeout` passed."""
+INTERNAL = "internal"
+"""A defect of ours, or of this installation."""
+
+STALLED = "stalled"
+SCHEMA = "schema"
+UNUSABLE_SCHEMA = "unusable_schema"
+BUDGET = "budget"
+
+CREDENTIAL = "credential"
+"""No credential, or none that the API accepts: waits for a person or a new one. Never fails an agent."""
+CREDIT = "credit"
+"""Credit or a spend limit is exhausted: waits likewise."""
+RATE_LIMIT = "rate_limit"
+"""Too many requests for now: waits up to a minute."""
+QUOTA = "quota"
+"""A usage limit whose reset is more than a minute away: waits for the reset."""
+CONNECTION = "connection"
+"""The API was not reached, or the response broke off: asked again."""
+STORE = "store"
+"""The store did not take or give an object: tried again."""
+
+HOLDS: frozenset[str] = frozenset({CREDENTIAL, CREDIT, QUOTA})
+"""Kinds by which the last attempt of a pending `run_agent` tells that its run is held up, not failing."""
+
+THROWN_KINDS: frozenset[str] = frozenset(
+    {
+        STALLED,
+        SCHEMA,
+        UNUSABLE_SCHEMA,
+        BUDGET,
+        "unknown_agent_type",
+        "worktree",
+        "agent_cap",
+        "nesting",
+        "unknown_workflow",
+    }
+)
+"""Failures that throw in both dialects (SCRIPT_API §2). Every other kind is lost: JavaScript gets `null`."""

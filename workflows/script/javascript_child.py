@@ -1,0 +1,230 @@
+"""The program of one interpreter process: QuickJS contexts, stepped over a pipe.
+
+Run by path in an isolated interpreter (`python -I -S`), so it imports nothing of this package. A frame is an 8-byte
+length and that many bytes: one JSON header line, then body lines. Requests:
+
+    {"op": "check", "meta": text}       body: the script. Answers its syntax error, or the value of `meta`
+    {"op": "run", "context": id, …}     body: resumptions, the opening first. Answers what the last one did
+
+`drop` in any header lists contexts that are no longer wanted. The process ends at end of file, that is, with its parent.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import resource
+import signal
+import struct
+import sys
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
+
+OWN_LINES = 1000
+"""The prelude's lines end before this one; the script is compiled below it (see prelude.js)."""
+GRACE_SECONDS = 0.25
+"""CPU time past the limit after which the kernel ends the process: native functions are not interrupted by QuickJS."""
+JOBS_PER_LOOK = 64
+_ADDRESS_SPACE = 3 * 1024**3
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Limit(Exception):
+    """A step went over its time or its memory."""
+
+
+class Interpreter:
+    """The binding, and what every context is made with."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        self.engine: Any = importlib.import_module("_quickjs")  # the C module alone: its package starts a thread
+        self._memory_bytes = memory_bytes
+        self._prelude = Path(__file__).with_name("prelude.js").read_text(encoding="utf-8")
+        self._prelude += Path(__file__).with_name("url.js").read_text(encoding="utf-8")
+        soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
+        self._stack_bytes = 4 << 20 if soft == resource.RLIM_INFINITY or soft >= 8 << 20 else 1 << 18
+
+    def context(self) -> Any:
+        """A fresh context under the memory limit."""
+        context = self.engine.Context()
+        context.set_memory_limit(self._memory_bytes)
+        context.set_max_stack_size(self._stack_bytes)
+        return context
+
+    def script(self) -> Script:
+        """A fresh context with the prelude in it."""
+        context = self.context()
+        return Script(self.engine, context, context.eval(self._prelude))
+
+    def peak_is_high(self) -> bool:
+        """Whether this process has ever held about as much as one script may."""
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > self._memory_bytes // 2
+
+
+class Script:
+    """One script in execution."""
+
+    def __init__(self, engine: Any, context: Any, host: Any) -> None:
+        self._engine = engine
+        self._context = context
+        self._host = host
+        self._opened = False
+
+    def apply(self, line: bytes, limit_s: float) -> str:
+        """Run one resumption to the next wait; the host's report as JSON text.
+
+        Raises:
+            Limit: it went over; the context is of no use any more.
+        """
+        deadline = time.process_time() + limit_s
+        signal.setitimer(signal.ITIMER_PROF, limit_s + GRACE_SECONDS)
+        self._context.set_time_limit(limit_s)
+        try:
+            self._enter(line.decode("ascii"))
+            self._drain(deadline)
+            report: str = self._host()
+        except MemoryError:
+            raise Limit("memory") from None
+        except self._engine.JSException as error:
+            raise self._verdict(str(error)) from None
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        if time.process_time() > deadline:
+            raise Limit("time")
+        return report
+
+    def _enter(self, text: str) -> None:
+        if self._opened:
+            self._host(text)
+            return
+        self._opened = True
+        source = json.loads(text)["source"]
+        self._host(text, self._context.eval(wrap(source)))
+
+    def _drain(self, deadline: float) -> None:
+        """Run promise jobs until there are none; a job that never ends the chain is cut by `deadline`."""
+        jobs = 0
+        while self._context.execute_pending_job():
+            jobs += 1
+            if jobs % JOBS_PER_LOOK:
+                continue
+            left = deadline - time.process_time()
+            if left <= 0:
+                raise Limit("time")
+            self._context.set_time_limit(left)  # counts anew at every entry
+            if self._host("ended?"):
+                return
+
+    def _verdict(self, message: str) -> Exception:
+        if message.startswith("InternalError: interrupted"):
+            return Limit("time")
+        if message.startswith(("InternalError: out of memory", "null")):
+            return Limit("memory")
+        return RuntimeError(message)
+
+
+def wrap(source: str) -> str:
+    """The script as the inside of an async function in strict mode, its line n at line OWN_LINES + n."""
+    return "\n" * (OWN_LINES - 1) + '(async function () { "use strict";\n' + source + "\n})"
+
+
+class Child:
+    """Answers requests, one at a time."""
+
+    def __init__(self, interpreter: Interpreter) -> None:
+        self._interpreter = interpreter
+        self._scripts: dict[int, Script] = {}
+
+    def answer(self, request: bytes) -> bytes:
+        """Answer one frame by one frame."""
+        head, _, body = request.partition(b"\n")
+        header = json.loads(head)
+        for context_id in header.get("drop", ()):
+            self._scripts.pop(context_id, None)
+        try:
+            reply, report = self._check(header, body) if header["op"] == "check" else self._run(header, body)
+        except Limit as limit:
+            self._scripts.pop(header.get("context"), None)
+            reply, report = {"limit": str(limit)}, ""
+        except (RuntimeError, MemoryError) as error:
+            self._scripts.pop(header.get("context"), None)
+            reply, report = {"error": f"{type(error).__name__}: {error}"}, ""
+        reply["resident"] = resident_bytes()
+        return json.dumps(reply).encode() + b"\n" + report.encode("utf-8", "replace")
+
+    def _run(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], str]:
+        context_id: int = header["context"]
+        script = self._scripts.get(context_id)
+        if script is None:
+            script = self._scripts[context_id] = self._interpreter.script()
+        until = time.monotonic() + header["allowance"]
+        report, applied = "", 0
+        for line in body.split(b"\n"):
+            if applied and time.monotonic() > until:
+                break
+            report = script.apply(line, header["limit"])
+            applied += 1
+        if '"bare":true' in report[-200:] and self._interpreter.peak_is_high():
+            raise Limit("memory")
+        return {"applied": applied}, report
+
+    def _check(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], str]:
+        context = self._interpreter.context()
+        context.set_time_limit(header["limit"])
+        source = body.decode("utf-8")
+        wrapped = wrap(source)
+        try:
+            compiled = context.eval(f"({wrapped})")
+            text = context.eval("(f) => Function.prototype.toString.call(f).length")(compiled)
+        except self._interpreter.engine.JSException as error:
+            return {"syntax": syntax_error(str(error))}, ""
+        # The compiled function is the whole text, or the text closed the function before its end.
+        if text != len(wrapped.strip().encode("utf-16-le")) // 2 - 2:
+            return {"syntax": {"message": "the script closes a brace that it did not open"}}, ""
+        try:
+            return {"checked": True}, context.eval(f"JSON.stringify({header['meta']})")
+        except self._interpreter.engine.JSException as error:
+            return {"syntax": {"message": str(error).splitlines()[0]}}, ""
+
+
+def syntax_error(message: str) -> dict[str, Any]:
+    """The engine's message, with the line and the column (in bytes) in the script's own source."""
+    first, _, rest = message.partition("\n")
+    found: dict[str, Any] = {"message": first.removeprefix("SyntaxError: ")}
+    place = re.search(r"<input>:(\d+):(\d+)", rest)
+    if place:
+        found["line"], found["column"] = int(place[1]) - OWN_LINES, int(place[2])
+    return found
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process."""
+    with Path("/proc/self/statm").open(encoding="ascii") as statm:
+        return int(statm.read().split()[1]) * _PAGE
+
+
+def read_frame(stream: BinaryIO) -> bytes | None:
+    """The next request, or `None` at end of file."""
+    head = stream.read(8)
+    return stream.read(struct.unpack(">Q", head)[0]) if len(head) == 8 else None
+
+
+def main() -> None:
+    """Serve until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.path.insert(0, sys.argv[1])
+    child = Child(Interpreter(int(sys.argv[2])))
+    while (request := read_frame(sys.stdin.buffer)) is not None:
+        reply = child.answer(request)
+        sys.stdout.buffer.write(struct.pack(">Q", len(reply)) + reply)
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
