@@ -7,15 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-from anthropic import (
-    AnthropicError,
-    AsyncAnthropic,
-    AsyncAnthropicBedrock,
-    AsyncAnthropicFoundry,
-    AsyncAnthropicVertex,
-    DefaultAsyncHttpxClient,
-    not_given,
-)
+from anthropic import AnthropicError, AsyncAnthropic, AsyncAnthropicFoundry, DefaultAsyncHttpxClient, not_given
+from anthropic.lib.bedrock import AsyncAnthropicBedrock
+from anthropic.lib.vertex import AsyncAnthropicVertex
 
 from .credentials import PROFILE, Source
 from .errors import NoCredential

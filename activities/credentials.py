@@ -13,9 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from anthropic import AnthropicError
-from anthropic.lib.credentials import default_credentials
-
 FILE_NAME = "credentials.env"
 API_URL = "https://api.anthropic.com"
 API_KEY, AUTH_TOKEN, BASE_URL, PROFILE = (
@@ -189,6 +186,10 @@ def _from_sdk(base_url: str | None, profile: str | None) -> list[Source]:
     """A profile that is named, or what the SDK finds by itself."""
     if profile:
         return [Source("sdk", f"profile {profile}", base_url, settings=((PROFILE, profile),))]
+    # Imported late: it takes a second, and commands look here only when there is no key.
+    from anthropic import AnthropicError
+    from anthropic.lib.credentials import default_credentials
+
     try:
         there = default_credentials() is not None
     except AnthropicError:

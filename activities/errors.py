@@ -19,6 +19,7 @@ import anthropic
 import httpx2
 from anthropic import APIStatusError
 from anthropic.lib._extras._common import MissingDependencyError
+from anthropic.lib.credentials import WorkloadIdentityError
 from anthropic.lib.foundry import MutuallyExclusiveAuthError
 from obstore.exceptions import BaseError as StorageError
 
@@ -134,7 +135,7 @@ def classify(error: BaseException, now: float | None = None) -> Verdict:
         return _of_ours(error)
     if isinstance(error, APIStatusError):
         return _of_status(error, time.time() if now is None else now)
-    if isinstance(error, anthropic.WorkloadIdentityError) and _transient(error.status_code):
+    if isinstance(error, WorkloadIdentityError) and _transient(error.status_code):
         return Verdict("retry", kinds.CONNECTION, describe(error))
     for classes, action, kind, delay_s, patience in _BY_CLASS:
         if isinstance(error, classes):
@@ -151,7 +152,7 @@ _BY_CLASS: tuple[tuple[tuple[type[BaseException], ...], Action, str, float | Non
     (
         (
             anthropic.CredentialsError,
-            anthropic.WorkloadIdentityError,
+            WorkloadIdentityError,
             CredentialsFileError,
             MissingDependencyError,
             MutuallyExclusiveAuthError,

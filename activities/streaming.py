@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anthropic
-from anthropic import AsyncAnthropicBedrock, AsyncStream
+from anthropic import AsyncStream
+from anthropic.lib.bedrock import AsyncAnthropicBedrock
 from pydantic_core import from_json
 
 from .clients import Client

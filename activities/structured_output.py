@@ -76,13 +76,13 @@ class OutputForm:
             self._ways = self._ways[1:]
         return True
 
-    def read(self, text: str) -> Any:
-        """The value in an answer.
+    def read(self, text: str, *, instructed: bool = False) -> Any:
+        """The value in an answer. An answer to an instruction may come in a code fence.
 
         Raises:
             WrongAnswer: it is not JSON, or does not satisfy the script's schema.
         """
-        body = _unfenced(text) if self.sent is None else text
+        body = _unfenced(text) if instructed else text
         try:
             value = json.loads(body, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
@@ -100,7 +100,8 @@ class OutputForm:
         if schema.get("type", "object" if "properties" in schema else None) != "object":
             raise UnusableSchema(f"the root of a schema must be an object schema; its type is {schema.get('type')!r}")
         try:
-            validator_for(schema, default=Draft202012Validator).check_schema(schema, format_checker=_NO_FORMATS)
+            kind: Any = validator_for(schema, default=Draft202012Validator)
+            kind.check_schema(schema, format_checker=_NO_FORMATS)
         except SchemaError as error:
             raise UnusableSchema(f"not a JSON Schema: {error.message} at {error.json_path}") from error
         resolver = referencing.Registry().with_resource("", DRAFT202012.create_resource(schema)).resolver()

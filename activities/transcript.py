@@ -12,6 +12,9 @@ from tenuto.workflows.contracts import Usage
 
 from .store import Store
 
+USD_DIGITS = 9
+"""A billionth of a dollar: sums stay readable, nothing that is billed is lost."""
+
 Purpose = Literal["prompt", "answer", "continue", "repair"]
 
 
@@ -27,6 +30,8 @@ class Message(BaseModel):
     model: str | None = None
     request_id: str | None = None
     usage: Usage | None = None
+    instructed: bool = False
+    """Of an answer: the schema was an instruction, not a constraint of the API."""
 
     @property
     def role(self) -> Literal["user", "assistant"]:
@@ -72,7 +77,7 @@ class Transcript:
     async def keep(self) -> None:
         """Write the messages that are not in the store yet, in order."""
         while self._kept < len(self.messages):
-            data = self.messages[self._kept].model_dump_json(exclude_none=True).encode()
+            data = self.messages[self._kept].model_dump_json(exclude_defaults=True).encode()
             await self._store.put(self._key(self._kept), data)
             self._kept += 1
 
@@ -88,6 +93,7 @@ class Transcript:
         for message in self.messages:
             if message.usage is not None:
                 total = total.plus(message.usage)
+        total.usd = round(total.usd, USD_DIGITS)
         return total
 
     def _key(self, number: int) -> str:

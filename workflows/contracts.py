@@ -273,6 +273,8 @@ class AgentProgress(Wire):
     usage: Usage = Field(default_factory=Usage)
     activity: str = ""
     """What it is doing now, in a few words: `asking claude-…`, `waiting for the rate limit until 12:03:04`."""
+    held: bool = False
+    """The attempt ended in a hold (credential, credit, quota): the call's own timeout starts anew after it."""
 
 
 class LoadScriptInput(Wire):

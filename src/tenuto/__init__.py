@@ -92,7 +92,7 @@ async def agent(
     phase: str | None = None,
     schema: Mapping[str, Any] | None = None,
     model: str | None = None,
-    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None,
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | str | None = None,
     isolation: Literal["worktree"] | None = None,
     agent_type: str | None = None,
     stall_ms: int | None = None,

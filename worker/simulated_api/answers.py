@@ -25,8 +25,8 @@ class Answer:
 
     @property
     def output_tokens(self) -> int:
-        """A quarter of the characters sent, at least one."""
-        return max(1, sum(count_text(_text_of(block)) for block in self.content))
+        """A quarter of the characters sent."""
+        return sum(count_text(_text_of(block)) for block in self.content)
 
 
 def answer(conversation: Conversation, reply: Reply | None = None, fault: Fault | None = None) -> Answer:
@@ -42,11 +42,13 @@ def answer(conversation: Conversation, reply: Reply | None = None, fault: Fault 
             "explanation": "[simulated] This request was refused on demand.",
         }
         return Answer([], "refusal", stop_details=details)
+    limit = conversation.body["max_tokens"]
+    if limit == 0:  # asked for to write the prompt cache, and nothing else
+        return Answer([], "max_tokens")
     content = _content(conversation, reply)
     used_tool = any(block["type"] == "tool_use" for block in content)
     made = Answer(content, "tool_use" if used_tool else "end_turn")
     made = _stopped(made, conversation.body.get("stop_sequences") or [])
-    limit = conversation.body["max_tokens"]
     if fault is not None and fault.max_tokens:
         limit = min(limit, max(1, made.output_tokens // 2))
     if made.output_tokens > limit:

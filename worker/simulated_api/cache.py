@@ -86,6 +86,11 @@ class InputUsage:
     begun: Callable[[], None] = lambda: None
     """To be called when the response begins: from then on the entries exist."""
 
+    @property
+    def total(self) -> int:
+        """All input tokens of the request."""
+        return self.input_tokens + self.cache_read + self.cache_write_5m + self.cache_write_1h
+
     def as_usage(self, output_tokens: int) -> dict[str, Any]:
         """The `usage` object of a message."""
         return {

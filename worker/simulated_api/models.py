@@ -14,7 +14,8 @@ class Model:
 
     `cache_tokens_min` is the shortest prefix, in tokens, that prompt caching keeps (prompt caching documentation; for
     a model newer than that page, its predecessor's value). `output_tokens_max` is the largest `max_tokens`.
-    `prefill` says whether a conversation may end with an assistant message, which newer models refuse.
+    Only older models take a `prefill` (a conversation that ends with an assistant message) or a `thinking_budget`
+    (thinking of type `enabled`).
     """
 
     id: str
@@ -24,6 +25,7 @@ class Model:
     output_tokens_max: int = 128_000
     context_tokens_max: int = 1_000_000
     prefill: bool = False
+    thinking_budget: bool = False
 
     def info(self) -> dict[str, Any]:
         """The `ModelInfo` object of `GET /v1/models`."""
@@ -41,7 +43,7 @@ class Model:
 
 
 def _older(id: str, line: Line, created: str, cache_tokens_min: int) -> Model:
-    return Model(id, line, created, cache_tokens_min, 64_000, 200_000, prefill=True)
+    return Model(id, line, created, cache_tokens_min, 64_000, 200_000, prefill=True, thinking_budget=True)
 
 
 _NEWEST_FIRST = (
@@ -59,8 +61,8 @@ _NEWEST_FIRST = (
     Model("claude-opus-4-8", "opus", "2026-05-15", 1024),
     Model("claude-opus-4-7", "opus", "2026-04-15", 2048),
     Model("claude-mythos-preview", "mythos", "2026-04-01", 2048),
-    Model("claude-sonnet-4-6", "sonnet", "2026-02-17", 1024),
-    Model("claude-opus-4-6", "opus", "2026-02-05", 4096),
+    Model("claude-sonnet-4-6", "sonnet", "2026-02-17", 1024, thinking_budget=True),
+    Model("claude-opus-4-6", "opus", "2026-02-05", 4096, thinking_budget=True),
     _older("claude-opus-4-5-20251101", "opus", "2025-11-01", 4096),
     _older("claude-opus-4-5", "opus", "2025-11-01", 4096),
     _older("claude-haiku-4-5-20251001", "haiku", "2025-10-01", 4096),

@@ -20,7 +20,7 @@ from .errors import ERROR_TYPES, ApiError, default_message, error_body, invalid
 from .rate_limits import RateLimits
 from .request_log import TEXT_MAX, RequestLog
 from .rules import Control, Fault, Rule, Rulebook
-from .validate import check_request
+from .validate import VERSIONS, check_request
 
 BODY_BYTES_MAX = 32 * 1024 * 1024
 _LOGGED_HEADERS = ("idempotency-key", "x-stainless-retry-count", "anthropic-beta", "traceparent")
@@ -101,23 +101,25 @@ class Simulation:
         """The credential of a request.
 
         Raises:
-            ApiError: status 401 where there is none or it is not accepted.
+            ApiError: status 401 where there is none or it is not accepted, 400 where the API version is none.
         """
         key = credential(headers)
         if not key:
             raise ApiError(401, "x-api-key header is required")
         accepted = self._settings.api_keys
         if accepted and key not in accepted:
-            raise ApiError(401, "invalid x-api-key" if "x-api-key" in headers else "Invalid bearer token")
+            raise ApiError(401, "invalid x-api-key" if "x-api-key" in headers else "Invalid authentication credentials")
         if "anthropic-version" not in headers:
             raise invalid("anthropic-version: header is required")
+        if headers["anthropic-version"] not in VERSIONS:
+            raise invalid(f"anthropic-version: {headers['anthropic-version']!r} is not a valid version")
         return key
 
     def count_tokens(self, headers: Headers, raw: bytes) -> dict[str, Any]:
         """The body of `POST /v1/messages/count_tokens`. Raises `ApiError`."""
         self.authenticate(headers)
         body = parse_body(raw)
-        check_request(body, strict_schemas=bool(self._settings.strict_schemas), counting=True)
+        self._check(body, headers, counting=True)
         return {"input_tokens": count_request(body)}
 
     def plan(self, headers: Headers, raw: bytes) -> Plan:
@@ -144,10 +146,14 @@ class Simulation:
         """Log how a planned response ended; `outcome` as in `RequestLog.finish`."""
         self.log.finish(plan.record, at=time.time(), outcome=outcome, usage=plan.usage, stop_reason=plan.stop_reason)
 
+    def _check(self, body: Any, headers: Headers, *, counting: bool = False) -> None:
+        strict = bool(self._settings.strict_schemas)
+        check_request(body, version=headers["anthropic-version"], strict_schemas=strict, counting=counting)
+
     def _answer(self, headers: Headers, raw: bytes, record: dict[str, Any], message_id: str) -> Plan:
         key = self.authenticate(headers)
         body = parse_body(raw)
-        check_request(body, strict_schemas=bool(self._settings.strict_schemas))
+        self._check(body, headers)
         conversation = Conversation.of(body)
         _describe(record, conversation)
         rule = self.rules.pick(conversation, key) or Rule()
@@ -159,6 +165,8 @@ class Simulation:
             return _error_plan(_demanded(fault), record, latency_s)
         made = answer(conversation, rule.reply, fault)
         paid = self.cache.account(key, conversation)
+        if paid.total > conversation.model.context_tokens_max:
+            raise invalid(f"prompt is too long: {paid.total} tokens > {conversation.model.context_tokens_max} maximum")
         self.limits.admit(record["key"], paid.input_tokens + paid.cache_write_5m + paid.cache_write_1h)
         self.limits.used(record["key"], made.output_tokens)
         plan = Plan(200, [(b"content-type", b"text/event-stream; charset=utf-8")], record, latency_s=latency_s)

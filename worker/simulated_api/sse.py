@@ -40,10 +40,10 @@ def message_body(answer: Answer, message_id: str, model: str, usage: dict[str, A
 def events(answer: Answer, message_id: str, model: str, usage: dict[str, Any]) -> list[bytes]:
     """Every event of a streamed answer, in order. `usage` is that of the whole message.
 
-    `message_start` carries the input classes and one output token, `message_delta` the cumulative totals.
+    `message_start` carries the input classes and at most one output token, `message_delta` the cumulative totals.
     """
     start = {
-        **message_body(answer, message_id, model, {**usage, "output_tokens": 1}),
+        **message_body(answer, message_id, model, {**usage, "output_tokens": min(1, usage["output_tokens"])}),
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,

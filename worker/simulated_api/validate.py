@@ -11,21 +11,28 @@ from .structured_output import check_output_schema
 from .validate_messages import check_blocks, check_messages
 
 CACHE_MARKS_MAX = 4
+VERSIONS = ("2023-06-01", "2026-10-21")
+"""Values of the `anthropic-version` header, the current one last."""
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _FIELDS = {
     *("model", "messages", "max_tokens", "system", "tools", "tool_choice", "stream", "stop_sequences", "metadata"),
     *("thinking", "output_config", "cache_control", "container", "context_management", "diagnostics", "inference_geo"),
     *("mcp_servers", "service_tier", "speed", "thread", "fallbacks", "fallback_credit_token", "billing_policy"),
-    *("compaction", "prefill", "temperature", "top_p", "top_k", "user_profile_id"),
+    *("compaction", "prefill", "user_profile_id"),
 }
+_SAMPLING = {"temperature", "top_p", "top_k"}
+"""Gone since API version 2026-10-21, even at their defaults."""
 _TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 
 
-def check_request(body: Any, *, strict_schemas: bool = True, counting: bool = False) -> None:
+def check_request(
+    body: Any, *, version: str = VERSIONS[-1], strict_schemas: bool = True, counting: bool = False
+) -> None:
     """Refuse a request body as the API does.
 
-    `counting` is for `count_tokens`, which takes no `max_tokens` and does not answer. `strict_schemas` applies the
-    limits of structured outputs to `output_config.format` and to strict tools.
+    `version` is the API version that the request names. `counting` is for `count_tokens`, which takes no `max_tokens`
+    and does not answer. `strict_schemas` applies the limits of structured outputs to `output_config.format` and to
+    strict tools.
 
     Raises:
         ApiError: status 400, or 404 for a model that there is not.
@@ -36,16 +43,16 @@ def check_request(body: Any, *, strict_schemas: bool = True, counting: bool = Fa
         if name not in body:
             raise invalid(f"{name}: Field required")
     for name in body:
-        if name not in _FIELDS:
+        if name not in _FIELDS and not (name in _SAMPLING and version < VERSIONS[-1]):
             raise invalid(f"{name}: Extra inputs are not permitted")
     model = _model(body["model"])
     if not counting:
         _check_numbers(body, model)
     _check_system(body.get("system"))
-    check_messages(body["messages"], prefill=counting or model.prefill)
+    check_messages(body["messages"], prefill=counting or model.prefill, older_api=version < VERSIONS[-1])
     _check_tools(body, strict_schemas)
     _check_output_config(body.get("output_config"), strict_schemas)
-    _check_thinking(body)
+    _check_thinking(body, model)
     _check_cache_marks(body)
 
 
@@ -66,8 +73,8 @@ def _check_numbers(body: dict[str, Any], model: Model) -> None:
     limit = body["max_tokens"]
     if not isinstance(limit, int) or isinstance(limit, bool):
         raise invalid("max_tokens: Input should be a valid integer")
-    if limit < 1:
-        raise invalid("max_tokens: Input should be greater than or equal to 1")
+    if limit < 0:
+        raise invalid("max_tokens: Input should be greater than or equal to 0")
     if limit > model.output_tokens_max:
         raise invalid(
             f"max_tokens: {limit} > {model.output_tokens_max}, which is the maximum allowed number of output tokens for"
@@ -149,13 +156,20 @@ def _check_output_config(config: Any, strict_schemas: bool) -> None:
     check_output_schema("output_config.format.schema", form["schema"], limits=strict_schemas)
 
 
-def _check_thinking(body: dict[str, Any]) -> None:
+def _check_thinking(body: dict[str, Any], model: Model) -> None:
     thinking = body.get("thinking")
     if thinking is None:
         return
     kind = thinking.get("type") if isinstance(thinking, dict) else None
     if kind not in ("enabled", "disabled", "adaptive", "between_tools"):
         raise invalid("thinking.type: Input should be 'enabled', 'disabled', 'adaptive' or 'between_tools'")
+    if kind == "adaptive" and model.prefill:
+        raise invalid("adaptive thinking is not supported on this model")
+    if kind == "enabled" and not model.thinking_budget:
+        raise invalid(
+            '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive" and'
+            ' "output_config.effort" to control thinking behavior.'
+        )
     if kind == "enabled":
         tokens = thinking.get("budget_tokens")
         if not isinstance(tokens, int) or tokens < 1024:

@@ -17,11 +17,11 @@ _BLOCKS = {
 """Content blocks that are looked into, with the field that each must have."""
 
 
-def check_messages(messages: Any, *, prefill: bool) -> None:
+def check_messages(messages: Any, *, prefill: bool, older_api: bool = False) -> None:
     """Refuse a list of messages as the API does.
 
     Consecutive messages of one role are one turn to the API, so they are accepted. `prefill` says whether the last
-    message may be the assistant's.
+    message may be the assistant's. `older_api` takes what API version 2026-10-21 no longer does.
 
     Raises:
         ApiError: status 400.
@@ -35,10 +35,23 @@ def check_messages(messages: Any, *, prefill: bool) -> None:
     if next((message["role"] for message in messages if message["role"] != "system"), None) != "user":
         raise invalid("messages: first message must use the user role")
     _check_tool_results(messages)
+    if not older_api:
+        _check_places(messages)
     if messages[-1]["role"] == "assistant" and not prefill:
         raise invalid(
             "This model does not support assistant message prefill. The conversation must end with a user message."
         )
+
+
+def _check_places(messages: list[dict[str, Any]]) -> None:
+    """Blocks in the wrong role's message, which the API refuses since version 2026-10-21."""
+    for index, message in enumerate(messages):
+        for number, block in enumerate(message["content"] if isinstance(message["content"], list) else ()):
+            place = f"messages.{index}.content.{number}"
+            if message["role"] == "assistant" and block["type"] == "document":
+                raise invalid(f"{place}: `document` blocks are not permitted in `assistant` messages")
+            if message["role"] == "user" and block["type"] == "text" and block.get("citations"):
+                raise invalid(f"{place}.text.citations: Extra inputs are not permitted")
 
 
 def _check_message(index: int, message: Any, *, last: bool) -> None:

@@ -59,9 +59,9 @@ class Interpreter:
         context = self.context()
         return Script(self.engine, context, context.eval(self._prelude))
 
-    def peak_is_high(self) -> bool:
-        """Whether this process has ever held about as much as one script may."""
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > self._memory_bytes // 2
+    def has_run_full(self, peak_before: int) -> bool:
+        """Whether this process has come to hold about as much as one script may, since its peak was `peak_before`."""
+        return peak_bytes() > max(peak_before, self._memory_bytes // 2)
 
 
 class Script:
@@ -89,7 +89,7 @@ class Script:
         except MemoryError:
             raise Limit("memory") from None
         except self._engine.JSException as error:
-            raise self._verdict(str(error)) from None
+            report = self._verdict(str(error))
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
         if time.process_time() > deadline:
@@ -118,12 +118,14 @@ class Script:
             if self._host("ended?"):
                 return
 
-    def _verdict(self, message: str) -> Exception:
+    def _verdict(self, message: str) -> str:
+        """What an error that left the engine says: a limit, or a script that broke the built-ins that we need."""
         if message.startswith("InternalError: interrupted"):
-            return Limit("time")
+            raise Limit("time")
         if message.startswith(("InternalError: out of memory", "null")):
-            return Limit("memory")
-        return RuntimeError(message)
+            raise Limit("memory")
+        failed = {"failed": message.splitlines()[0], "kind": "script", "line": None, "frames": []}
+        return json.dumps({"events": [], "ended": failed})
 
 
 def wrap(source: str) -> str:
@@ -149,9 +151,9 @@ class Child:
         except Limit as limit:
             self._scripts.pop(header.get("context"), None)
             reply, report = {"limit": str(limit)}, ""
-        except (RuntimeError, MemoryError) as error:
+        except MemoryError:
             self._scripts.pop(header.get("context"), None)
-            reply, report = {"error": f"{type(error).__name__}: {error}"}, ""
+            reply, report = {"limit": "memory"}, ""
         reply["resident"] = resident_bytes()
         return json.dumps(reply).encode() + b"\n" + report.encode("utf-8", "replace")
 
@@ -161,13 +163,17 @@ class Child:
         if script is None:
             script = self._scripts[context_id] = self._interpreter.script()
         until = time.monotonic() + header["allowance"]
+        peak = peak_bytes()
         report, applied = "", 0
         for line in body.split(b"\n"):
             if applied and time.monotonic() > until:
                 break
             report = script.apply(line, header["limit"])
             applied += 1
-        if '"bare":true' in report[-200:] and self._interpreter.peak_is_high():
+        # How a report ends when the script failed for want of memory: with that error, or with `null`, which the engine
+        # throws where there is no memory left for an error, and which a script may throw too.
+        no_memory = report.endswith('"memory":true}}')
+        if no_memory or (report.endswith('"bare":true,"memory":false}}') and self._interpreter.has_run_full(peak)):
             raise Limit("memory")
         return {"applied": applied}, report
 
@@ -177,12 +183,14 @@ class Child:
         source = body.decode("utf-8")
         wrapped = wrap(source)
         try:
-            compiled = context.eval(f"({wrapped})")
-            text = context.eval("(f) => Function.prototype.toString.call(f).length")(compiled)
+            compiled = context.eval(wrapped)
+            length = context.eval("(f) => Function.prototype.toString.call(f).length")(compiled)
         except self._interpreter.engine.JSException as error:
+            if str(error).startswith("InternalError: interrupted"):
+                raise Limit("time") from None
             return {"syntax": syntax_error(str(error))}, ""
         # The compiled function is the whole text, or the text closed the function before its end.
-        if text != len(wrapped.strip().encode("utf-16-le")) // 2 - 2:
+        if length != len(wrapped.strip().encode("utf-16-le")) // 2 - 2:
             return {"syntax": {"message": "the script closes a brace that it did not open"}}, ""
         try:
             return {"checked": True}, context.eval(f"JSON.stringify({header['meta']})")
@@ -204,6 +212,11 @@ def resident_bytes() -> int:
     """Resident memory of this process."""
     with Path("/proc/self/statm").open(encoding="ascii") as statm:
         return int(statm.read().split()[1]) * _PAGE
+
+
+def peak_bytes() -> int:
+    """The most resident memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:

@@ -18,10 +18,11 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from .javascript_pool import Pool
 from .javascript_process import InterpreterProcess, ProcessLost, Reply
-from .protocol import STEP_SECONDS, InterpreterBusy, StepLimit
+from .protocol import MEMORY_BYTES, STEP_SECONDS, InterpreterBusy, StepLimit
 
 CALL_SECONDS = 1.6
 """Wall time of one call, the wait for a process included. Temporal's deadlock detector fires at 2 s."""
@@ -66,7 +67,8 @@ class _Flight:
     context: _Context
     digests: list[bytes]
     """Of the entries that were sent."""
-    keep_report: bool
+    is_step: bool
+    """Else it rebuilds."""
     since: float
     attended: bool = True
     """Whether a thread waits for it."""
@@ -154,24 +156,173 @@ class Contexts:
     # ----------------------------------------------------------------------------------------- one step
 
     def _try(self, log: Sequence[Entry], entry: Entry, deadline: float) -> Reply | None:
-        under_way = self._attend(entry.digest) or (self._attend(log[-1].digest) if log else None)
-        if under_way is not None:
-            self._wait(under_way, deadline)
-        landed = self._take(entry.digest)
-        if landed is not None:
-            return landed
+        with self._lock:
+            landed = self._landed.pop(entry.digest, None)
+        if isinstance(landed, StepLimit):
+            raise landed
+        while landed is None:
+            flight = self._attend(entry.digest) or (self._attend(log[-1].digest) if log else None)
+            flight = flight or self._launch(log, entry, deadline)
+            reply = self._wait(flight, deadline)
+            if reply is None or (not flight.is_step and time.monotonic() > deadline - REBUILD_MARGIN_SECONDS):
+                return None
+            if flight.digests[-1] == entry.digest:
+                landed = reply
+        return landed
+
+    def _attend(self, digest: bytes) -> _Flight | None:
+        """Take over a request that an earlier call gave up waiting for."""
+        with self._lock:
+            flight = self._flights.get(digest)
+            if flight is None or flight.attended:
+                return None
+            flight.attended = True
+            return flight
+
+    def _launch(self, log: Sequence[Entry], entry: Entry, deadline: float) -> _Flight:
+        """Send the step to a context that has applied all of `log`, or else what such a context still lacks."""
         context, applied = self._borrow(log)
-        if applied < len(log):
-            margin = deadline - REBUILD_MARGIN_SECONDS
-            self._wait(self._launch(context, log[applied:], REBUILD_STEP_SECONDS, margin), deadline)
-            self._take(log[-1].digest)
+        is_step = applied == len(log)
+        entries = [entry] if is_step else log[applied:]
+        flight = _Flight(context, [sent.digest for sent in entries], is_step, time.monotonic())
+        header = {
+            "op": "run",
+            "context": context.id,
+            "limit": STEP_SECONDS if is_step else REBUILD_STEP_SECONDS,
+            "allowance": max(0.0, deadline - REBUILD_MARGIN_SECONDS - time.monotonic()),
+        }
+        try:
+            context.process.send(header, [sent.line for sent in entries], deadline)
+        except ProcessLost:
+            self._bury(context.process)
+            raise
+        with self._lock:
+            self._flights[flight.digests[-1]] = flight
+        return flight
+
+    def _borrow(self, log: Sequence[Entry]) -> tuple[_Context, int]:
+        """A context in a process that is lent to the caller, and how many entries of `log` it has applied."""
+        home, _ = self._find(log)
+        process = self.pool.lend(home.process if home else None)
+        with self._lock:
+            home, applied = self._find(log)  # it may have been evicted, or taken, meanwhile
+            if home is not None:
+                del self._homes[log[applied - 1].digest]
+                if home.process is process:
+                    return home, applied
+                self._drop(home)
+            context = _Context(self._next_id, process)
+            self._next_id += 1
+            process.contexts.add(context.id)
+            return context, 0
+
+    def _find(self, log: Sequence[Entry]) -> tuple[_Context | None, int]:
+        with self._lock:
+            for applied in range(len(log), 0, -1):
+                home = self._homes.get(log[applied - 1].digest)
+                if home is not None:
+                    return home, applied
+        return None, 0
+
+    def _wait(self, flight: _Flight, deadline: float) -> Reply | None:
+        """The answer to a request, or `None` when the time is over first."""
+        process = flight.context.process
+        try:
+            reply = process.receive(deadline)
+        except ProcessLost as lost:
+            self._bury(process)
+            self._count_loss(flight, lost)
+            raise
+        if reply is None:
             with self._lock:
-                whole = log[-1].digest in self._homes
-            if not whole:
-                return None
-            context, applied = self._borrow(log)
-            if applied < len(log):
-                self._return(context)
-                return None
-        self._wait(self._launch(context, [entry], STEP_SECONDS, deadline), deadline)
-        return self._take(entry.digest)
+                flight.attended = False
+            return None
+        self._land(flight, reply)
+        return reply
+
+    def _land(self, flight: _Flight, reply: Reply) -> None:
+        """File the context under what it has applied, and give the process back."""
+        context = flight.context
+        with self._lock:
+            self._flights.pop(flight.digests[-1], None)
+            limit = reply.header.get("limit")
+            if limit is None:
+                come_to = flight.digests[reply.header["applied"] - 1]
+                twin = self._homes.pop(come_to, None)
+                if twin is not None:
+                    self._drop(twin)
+                self._homes[come_to] = context
+                self._losses.pop(flight.digests[-1], None)
+            else:
+                context.process.contexts.discard(context.id)
+            context.process.resident_bytes = reply.header["resident"]
+            self._evict(context.process, besides=context)
+        self.pool.give_back(context.process)
+        if limit is not None:
+            raise _over(limit)
+
+    # -------------------------------------------------------------------------------------- housekeeping
+
+    def _look_after_flights(self) -> None:
+        """Land what has come in since nobody waited for it; end what never will."""
+        with self._lock:
+            flights = [flight for flight in self._flights.values() if not flight.attended]
+            for flight in flights:
+                flight.attended = True
+        for flight in flights:
+            landed: Reply | StepLimit | None
+            try:
+                landed = self._wait(flight, time.monotonic())
+            except StepLimit as limit:
+                landed = limit
+            except ProcessLost:
+                continue  # counted; whoever asks for the step again runs it anew
+            if landed is None and time.monotonic() - flight.since > FLIGHT_SECONDS_MAX:
+                self._bury(flight.context.process)
+            elif landed is not None and flight.is_step:
+                with self._lock:
+                    self._landed[flight.digests[-1]] = landed
+                    while len(self._landed) > LANDED_MAX:
+                        self._landed.popitem(last=False)
+
+    def _evict(self, process: InterpreterProcess, besides: _Context) -> None:
+        """Keep one process within its number of contexts and its memory; the least recently used go first."""
+        if len(process.contexts) <= CONTEXTS_MAX and not process.bloated:
+            return
+        own = [(digest, home) for digest, home in self._homes.items() if home.process is process and home != besides]
+        for digest, home in own if process.bloated else own[: len(process.contexts) - CONTEXTS_MAX]:
+            del self._homes[digest]
+            self._drop(home)
+
+    def _drop(self, context: _Context) -> None:
+        context.process.contexts.discard(context.id)
+        context.process.dropped.append(context.id)
+
+    def _bury(self, process: InterpreterProcess) -> None:
+        """Forget a process that was lent to the caller and is lost, with all contexts in it."""
+        with self._lock:
+            self._homes = OrderedDict(pair for pair in self._homes.items() if pair[1].process is not process)
+            for digest in [key for key, flight in self._flights.items() if flight.context.process is process]:
+                del self._flights[digest]
+        self.pool.end(process)
+
+    def _count_loss(self, flight: _Flight, lost: ProcessLost) -> None:
+        """A process that dies of its step takes the step with it, in the end; one that dies otherwise does not.
+
+        Raises:
+            StepLimit: this step has gone over.
+        """
+        if lost.out_of_time:
+            raise _over("time") from None
+        with self._lock:
+            self._losses[flight.digests[-1]] += 1
+            if self._losses[flight.digests[-1]] < LOSSES_MAX:
+                return
+            del self._losses[flight.digests[-1]]
+        raise _over("memory") from None
+
+
+def _over(limit: Literal["time", "memory"]) -> StepLimit:
+    if limit == "time":
+        return StepLimit("time", f"the script ran for over {STEP_SECONDS:g} s without waiting for anything")
+    return StepLimit("memory", f"the script needs more than {MEMORY_BYTES // 1024**2} MiB of memory")

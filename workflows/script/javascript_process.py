@@ -20,6 +20,8 @@ from .protocol import MEMORY_BYTES
 
 _PROGRAM = str(Path(__file__).with_name("javascript_child.py"))
 _CHUNK = 1 << 20
+RESIDENT_BYTES_MAX = 512 * 1024 * 1024
+"""Past this a process gives up its other contexts. One script may have 256 MiB."""
 # Read once, here: inside a Workflow thread Temporal's sandbox refuses os.environ. Dates are in UTC for every script.
 _ENVIRONMENT = {"TZ": "UTC", **{key: os.environ[key] for key in ("LD_LIBRARY_PATH", "PATH") if key in os.environ}}
 
@@ -58,12 +60,14 @@ class InterpreterProcess:
         """Contexts that live in this process."""
         self.dropped: list[int] = []
         """Contexts to give up with the next request."""
+        self.resident_bytes = 0
+        """As it said last."""
         # Its own session: Ctrl-C at a terminal is for the Worker. It ends at end of file, with this process.
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", _PROGRAM, _ENGINE_FOLDER, str(MEMORY_BYTES)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=None,
             bufsize=0,
             env=_ENVIRONMENT,
             start_new_session=True,
@@ -80,6 +84,11 @@ class InterpreterProcess:
     def pid(self) -> int:
         """Process id."""
         return self._process.pid
+
+    @property
+    def bloated(self) -> bool:
+        """Whether it holds more memory than a process should."""
+        return self.resident_bytes > RESIDENT_BYTES_MAX
 
     def send(self, header: dict[str, Any], body: Sequence[bytes], deadline: float) -> None:
         """Write one request whole.
@@ -121,8 +130,12 @@ class InterpreterProcess:
         head, _, report = frame.partition(b"\n")
         return Reply(header=json.loads(head), report=report)
 
+    def kill(self) -> None:
+        """Kill it, and leave it to `receive` to find out."""
+        self._process.kill()
+
     def end(self) -> None:
-        """Kill it and reap it."""
+        """Kill it and reap it. Safe to call twice."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):

@@ -6,6 +6,7 @@
   "use strict";
   const { parse, stringify } = JSON;
   const NativeDate = Date;
+  const OutOfMemory = InternalError; // the engine's own class
   const ITEMS_MAX = 4096;
   // Lines up to this one belong to this file; the script is compiled below them, so a line tells whose a frame is.
   const OWN_LINES = 1000;
@@ -278,23 +279,33 @@
     }
   }
 
+  // Error objects may be hostile, and memory may be short: whatever happens here, the script has ended.
   function fail(error) {
+    try {
+      ended = describe(error);
+    } catch {
+      ended = '{"failed":"an error that cannot be shown","kind":"script","line":null,"frames":[],"bare":true,"memory":false}';
+    }
+  }
+
+  function describe(error) {
     const frames = framesOf(error);
     const kind = (error instanceof Error && kinds.get(error)) || null;
-    ended = stringify({
+    return stringify({
       failed: kind ? error.message : asText(error),
       kind: kind ?? "script",
       line: frames[0]?.line ?? null,
       frames: frames.map(({ where, line, column }) => `    at ${where ?? "<script>"} (line ${line}:${column})`),
       // The engine throws `null` where there is no memory left for an error.
       bare: error === null,
-      memory: error instanceof InternalError && error.message === "out of memory",
+      memory: error instanceof OutOfMemory && error.message === "out of memory",
     });
   }
 
   return function host(text, body) {
     if (text === undefined) {
-      const done = `{"events":[${events.join(",")}],"ended":${ended}}`;
+      // Joined, not added up: the binding does not know the ropes that the engine makes of sums.
+      const done = ['{"events":[', events.join(","), '],"ended":', ended ?? "null", "}"].join("");
       events = [];
       return done;
     }

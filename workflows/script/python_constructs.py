@@ -73,6 +73,12 @@ class Lack:
 
 def lacks(tree: ast.Module) -> Iterator[Lack]:
     """All that the interpreter lacks, in no particular order."""
+    for statement in tree.body:
+        match statement:
+            case ast.Expr(value=ast.Call(func=ast.Attribute(value=ast.Name(id="asyncio"), attr="run"))):
+                yield Lack(
+                    statement, "a script does not run itself", "the runtime calls main(args): leave this line out"
+                )
     defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
     for node in ast.walk(tree):
         yield from _statement(node)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from types import EllipsisType
 from typing import Any
@@ -89,25 +87,17 @@ def call_arguments(snapshot: FunctionSnapshot) -> tuple[str, dict[str, Any]]:
 
 def error_text(error: CallError) -> str:
     """What the `RuntimeError` of a failed call says (SCRIPT_API §2)."""
-    return f"{'limit' if error.kind in CAP_KINDS else error.kind}: {error.message}"
+    kind = "limit" if error.kind in CAP_KINDS else error.kind
+    return str(to_script(f"{kind}: {error.message}"))
 
 
 def settled(outcome: Outcome, *, wrapped: bool, totals: Totals | None) -> ExternalSettledResult:
     """An outcome for the interpreter: bare for its own sleeps, else with the budget's ceilings if they changed."""
     if outcome.error is not None:
-        return refusal(_sayable(error_text(outcome.error)))
+        return refusal(error_text(outcome.error))
     if not wrapped:
         return value(None)
     answer: dict[str, Any] = {"value": to_script(outcome.value)}
     if totals is not None:
         answer["totals"] = list(totals)
     return value(answer)
-
-
-def source_of(message: str, said: Mapping[str, CallError]) -> CallError | None:
-    """The failed call behind an uncaught `RuntimeError`, if its text is that of one."""
-    return said.get(message)
-
-
-def _sayable(text: str) -> str:
-    return str(json.loads(json.dumps(to_script(text))))

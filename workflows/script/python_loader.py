@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ast
 import json
-import warnings
 from functools import lru_cache
 from importlib.resources import files
 from typing import NoReturn
 
 from pydantic_monty import (
     ExternalModule,
+    FunctionSnapshot,
     MontyComplete,
     MontyError,
     MontyRuntimeError,
@@ -27,13 +27,13 @@ from .python_constructs import lacks
 from .python_meta import MetaError, phases_of, read_meta
 from .python_pool import Lease, pool
 from .python_prelude import PUBLIC_NAMES
-from .python_rewrite import Program, program
+from .python_rewrite import Program, parse, program, without_future
 from .python_turn import State, Turn
 
 STUBS = files("tenuto").joinpath("__init__.py").read_text(encoding="utf-8")
 """The published stubs: what an author's editor sees is what a script is checked with."""
+_UNAWAITED = "unused-awaitable"
 _ANY_TIME = 1_700_000_000.0
-_RUNS_ITSELF = "the runtime calls main(args): leave out `asyncio.run(main(…))`"
 
 
 @lru_cache(maxsize=64)
@@ -58,7 +58,7 @@ def load(source: str, filename: str = "script.py") -> LoadedScript:
         complaint.refuse(error.reason, node=error.node, hint=error.hint)
     _check_main(tree, complaint)
     _check_constructs(tree, complaint)
-    _check_types(source, complaint)
+    _check_types(without_future(source), complaint)
     _check_module_level(program(source), complaint)
     return LoadedScript(
         dialect="python",
@@ -101,12 +101,10 @@ class _Complaint:
 
 def _parse(source: str, complaint: _Complaint) -> ast.Module:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape such as "\d" is the author's to see in his editor
-            tree = ast.parse(source)
-            compile(source, "script.py", "exec", dont_inherit=True)  # finds `await` and `return` outside a function
+        tree = parse(source)
     except SyntaxError as error:
-        complaint.refuse(f"syntax error: {error.msg}", line=error.lineno, column=error.offset or None)
+        hint = "inside an f-string use other quotes than around it" if "f-string" in error.msg else None
+        complaint.refuse(f"syntax error: {error.msg}", line=error.lineno, column=error.offset or None, hint=hint)
     except (ValueError, RecursionError, MemoryError) as error:
         complaint.refuse(f"the script cannot be parsed: {error or 'it is nested too deep'}")
     return tree
@@ -155,12 +153,16 @@ def _check_types(source: str, complaint: _Complaint) -> None:
 
 
 def _report_types(error: MontyTypingError, complaint: _Complaint) -> None:
-    found = [each for each in json.loads(error.display()) if each["severity"] == "error"]
+    found = [
+        each for each in json.loads(error.display()) if each["severity"] == "error" and not _is_style(each["code"])
+    ]
     if not found:
         return
     found.sort(key=lambda each: (each["location"]["row"], each["location"]["column"]))
     first, others = found[0], len(found) - 1
-    hint = "it is a coroutine: write `await` in front, or give it to parallel()" if _unawaited(first) else None
+    hint = (
+        "it is a coroutine: write `await` in front, or give it to parallel()" if first["code"] == _UNAWAITED else None
+    )
     if others:
         more = f"{others} more type error{'s' if others > 1 else ''} follow{'' if others > 1 else 's'}"
         hint = f"{hint}; {more}" if hint else more
@@ -168,8 +170,9 @@ def _report_types(error: MontyTypingError, complaint: _Complaint) -> None:
     complaint.refuse(f"type error: {first['message']}", line=place["row"], column=place["column"], hint=hint)
 
 
-def _unawaited(diagnostic: dict[str, object]) -> bool:
-    return diagnostic.get("code") == "unused-awaitable"
+def _is_style(code: str) -> bool:
+    """Rules of the checker whose breach changes nothing at run time, such as `redundant-cast`."""
+    return code.startswith(("redundant-", "possibly-", "deprecated", "unused-")) and code != _UNAWAITED
 
 
 def _check_module_level(text: Program, complaint: _Complaint) -> None:
@@ -182,8 +185,7 @@ def _check_module_level(text: Program, complaint: _Complaint) -> None:
             frames = error.traceback()
             complaint.refuse(f"syntax error: {error.display('msg')}", line=frames[-1].line if frames else None)
         if isinstance(ended, Failed):
-            hint = _RUNS_ITSELF if "inside main() only" in ended.message else None
-            complaint.refuse(ended.message, line=ended.line, hint=hint)
+            complaint.refuse(ended.message.replace(" (unknown location)", ""), line=ended.line)
         _try_imports(lease, text, complaint)
 
 
@@ -191,6 +193,8 @@ def _try_imports(lease: Lease, text: Program, complaint: _Complaint) -> None:
     """Make the imports that functions would make, and look up what is used of modules: now, not half-way."""
     for statement, line in text.nested_imports:
         try:
-            lease.session.feed_start(statement, skip_type_check=True)
+            snapshot = lease.session.feed_start(statement, skip_type_check=True)
+            if isinstance(snapshot, FunctionSnapshot):  # it reads the environment, say: nobody will answer that
+                snapshot.resume_not_handled()
         except MontyRuntimeError as error:
-            complaint.refuse(error.display("type-msg"), line=line)
+            complaint.refuse(error.display("type-msg").replace(" (unknown location)", ""), line=line)

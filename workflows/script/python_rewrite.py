@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ast
+import threading
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+_parsing = threading.Lock()  # warning filters belong to the process, not to a thread
 _TYPING = {
     "TYPE_CHECKING": "False",
     "cast": '_tenuto["cast"]',
@@ -25,13 +29,33 @@ class Program:
     """Imports inside functions and uses of modules, as statements with their line: to be tried before the run."""
 
 
+def parse(source: str) -> ast.Module:
+    """The syntax tree of a script that Python itself accepts.
+
+    Raises:
+        SyntaxError: it does not; `await` and `return` outside a function are found as well.
+        ValueError, RecursionError, MemoryError: it is out of what the parser can take.
+    """
+    with _parsing, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an invalid escape such as "\d" is the author's to see in his editor
+        tree = ast.parse(source)
+        try:
+            compile(source, "script.py", "exec", dont_inherit=True)
+        except SyntaxError as error:  # unlike the parser's, its columns count bytes
+            if error.lineno and error.offset:
+                before = source.split("\n")[error.lineno - 1].encode()[: error.offset - 1]
+                error.offset = len(before.decode(errors="replace")) + 1
+            raise
+        return tree
+
+
 @lru_cache(maxsize=64)
 def program(source: str) -> Program:
     """Rewrite a script that passed the loader's checks."""
-    tree = ast.parse(source)
+    tree = parse(source)
     lines = source.split("\n")
-    for node in sorted(_bound_otherwise(tree), key=lambda each: (each.lineno, each.col_offset), reverse=True):
-        _replace(lines, node)
+    for node in sorted(_rewritten(tree), key=lambda each: (each.lineno, each.col_offset), reverse=True):
+        _replace(lines, node, _module_name() if isinstance(node, ast.Name) else _binding_rows(node))
     main = next(
         node for node in tree.body if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef) and node.name == "main"
     )
@@ -39,8 +63,27 @@ def program(source: str) -> Program:
     return Program("\n".join(lines), takes_args, tuple(_nested_imports(tree)))
 
 
-def _bound_otherwise(tree: ast.Module) -> list[ast.ImportFrom]:
-    return [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and _bindings(node) is not None]
+def without_future(source: str) -> str:
+    """The script for the type checker, which knows no module `__future__`; nothing else moves."""
+    lines = source.split("\n")
+    for node in parse(source).body:
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            _replace(lines, node, ["pass", *[""] * ((node.end_lineno or node.lineno) - node.lineno)])
+    return "\n".join(lines)
+
+
+def _rewritten(tree: ast.Module) -> Iterator[ast.ImportFrom | ast.Name]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id="__name__", ctx=ast.Load()):
+                yield node
+            case ast.ImportFrom() if _bindings(node) is not None:
+                yield node
+
+
+def _module_name() -> list[str]:
+    """What `__name__` is here: a script is imported, so to speak, and `if __name__ == "__main__":` is for elsewhere."""
+    return ['"script"']
 
 
 def _bindings(node: ast.ImportFrom) -> list[tuple[str, str]] | None:
@@ -57,16 +100,22 @@ def _bindings(node: ast.ImportFrom) -> list[tuple[str, str]] | None:
     return bindings
 
 
-def _replace(lines: list[str], node: ast.ImportFrom) -> None:
-    """Put the bindings where the import is, as one statement over as many lines."""
-    first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+def _binding_rows(node: ast.ImportFrom) -> list[str]:
+    """The bindings as one statement, over as many lines as the import has."""
     bindings = _bindings(node) or []
     names = "".join(f"{name}, " for name, _ in bindings)
     values = "".join(f"{value}, " for _, value in bindings)
+    rows = [f"{names}= ({values}", *[""] * ((node.end_lineno or node.lineno) - node.lineno)]
+    rows[-1] += ")"
+    return rows
+
+
+def _replace(lines: list[str], node: ast.ImportFrom | ast.Name, rows: list[str]) -> None:
+    first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
     before = lines[first].encode()[: node.col_offset].decode()
     after = lines[last].encode()[node.end_col_offset or 0 :].decode()
-    rows = [f"{before}{names}= ({values}", *[""] * (last - first)]
-    rows[-1] += f"){after}"
+    rows = [before + rows[0], *rows[1:]]
+    rows[-1] += after
     lines[first : last + 1] = rows
 
 

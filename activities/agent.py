@@ -1,0 +1,210 @@
+"""The `run_agent` Activity: one subagent call, from its input to its value or its typed failure.
+
+Every retry is Temporal's. An attempt ends at once with what it knows about the next one (`next_retry_delay`), so that a
+waiting agent holds no slot, and the next attempt, on whichever Worker, goes on in the same conversation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from tenuto.workflows import failure_kinds as kinds
+from tenuto.workflows.contracts import AgentFailureDetails, AgentProgress, RunAgentInput, RunAgentResult, Usage
+
+from .agent_record import folder_of, write_record
+from .conversation import Conversation
+from .credentials import Credentials
+from .errors import AgentFailed, Verdict, classify
+from .messages_api import MessagesApi
+from .store import Store
+from .structured_output import OutputForm, OutputForms, UnusableSchema
+from .transcript import Transcript, now
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+HEARTBEAT_S = 3.0
+"""Well under the heartbeat timeout of 30 s, on a busy machine too."""
+BACKOFF_MAX_S = 60.0
+
+
+class AgentActivities:
+    """Registers `run_agent`. One per Worker: its agents share clients, rate gates and what is known of schemas.
+
+    `simulated_url` gives the base URL of the simulated Messages API, for runs with `--simulate`.
+    """
+
+    def __init__(self, store: Store, credentials: Credentials, simulated_url: Callable[[], Awaitable[str]]) -> None:
+        self._store = store
+        self._api = MessagesApi(credentials, simulated_url)
+        self._forms = OutputForms()
+
+    @activity.defn(name="run_agent")
+    async def run_agent(self, input: RunAgentInput) -> RunAgentResult:
+        """Hold one conversation with a model until it has a final answer.
+
+        Raises:
+            ApplicationError: `type` is the kind (`workflows/failure_kinds.py`). Non-retryable with
+                `AgentFailureDetails` when the agent has failed for good; else with `next_retry_delay`.
+        """
+        return await _Attempt(self._store, self._api, self._forms, input).run()
+
+    async def close(self) -> None:
+        """Close the connections to the API."""
+        await self._api.close()
+
+
+class _Attempt:
+    """One attempt of one call."""
+
+    def __init__(self, store: Store, api: MessagesApi, forms: OutputForms, input: RunAgentInput) -> None:
+        self._store = store
+        self._api = api
+        self._forms = forms
+        self._input = input
+        self._transcript = Transcript(store, folder_of(input.run_id, input.agent))
+        self._doing = ""
+        info = activity.info()
+        self._number = info.attempt
+        self._started_at = now() if info.attempt == 1 else info.scheduled_time.isoformat(timespec="milliseconds")
+
+    async def run(self) -> RunAgentResult:
+        try:
+            async with self._beating():
+                value = await self._converse()
+        except asyncio.CancelledError:
+            await self._record_if_stopped()
+            raise
+        except Exception as error:
+            raise await self._ended_by(error) from error
+        return value
+
+    async def _converse(self) -> RunAgentResult:
+        input, transcript = self._input, self._transcript
+        if self._number > 1:
+            await transcript.load()
+        conversation = Conversation(input, transcript, self._form(), self._api, self._say)
+        limit = asyncio.timeout(self._time_left_s())
+        try:
+            async with limit:
+                value = await conversation.run()
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise AgentFailed(kinds.TIMEOUT, f"no value within the call's timeout of {input.timeout_s:g} s") from error
+        await write_record(
+            self._store, input, transcript, attempts=self._number, started_at=self._started_at, value=value
+        )
+        # Only what is given is sent: a thousand results should not carry a thousand copies of the defaults.
+        given: dict[str, Any] = {}
+        if self._number > 1:
+            given["attempts"] = self._number
+        served = transcript.answers[-1].model
+        if served != input.model:
+            given["model"] = served
+        return RunAgentResult(value=value, usage=_counted(transcript.usage), **given)
+
+    def _form(self) -> OutputForm | None:
+        if self._input.output_schema is None:
+            return None
+        try:
+            return self._forms.of(self._input.output_schema)
+        except UnusableSchema as error:
+            raise AgentFailed(kinds.UNUSABLE_SCHEMA, str(error)) from error
+
+    def _time_left_s(self) -> float | None:
+        """Of the call's own timeout, which all attempts share; a hold (no credential, no credit) restarts it."""
+        timeout_s, info = self._input.timeout_s, activity.info()
+        if timeout_s is None or self._number == 1 or _was_held(info):
+            return timeout_s
+        return timeout_s - (datetime.now(UTC) - info.scheduled_time).total_seconds()
+
+    # ------------------------------------------------------------------------------------------------ endings
+
+    async def _ended_by(self, error: Exception) -> ApplicationError:
+        """The failure to raise for an error, after recording it if it is final."""
+        verdict = classify(error)
+        final = verdict.action == "fail" or (verdict.patience is not None and self._number >= verdict.patience)
+        if not final:
+            if verdict.action == "park" or verdict.kind in kinds.HOLDS:
+                activity.heartbeat(self._progress(held=True))
+            delay = timedelta(seconds=self._delay_s(verdict))
+            return ApplicationError(verdict.message, type=verdict.kind, next_retry_delay=delay)
+        message = verdict.message
+        if verdict.action != "fail":
+            message = f"given up after {self._number} attempts: {message}"
+        await self._transcript.keep()
+        await write_record(
+            self._store,
+            self._input,
+            self._transcript,
+            attempts=self._number,
+            started_at=self._started_at,
+            failure=(verdict.kind, message),
+        )
+        details = AgentFailureDetails(usage=_counted(self._transcript.usage), attempts=self._number)
+        return ApplicationError(message, details, type=verdict.kind, non_retryable=True)
+
+    def _delay_s(self, verdict: Verdict) -> float:
+        """As the error says; else doubling up to a minute. Never exactly the same for two agents."""
+        spread = random.uniform(0.5, 1.5)
+        if verdict.delay_s is not None:
+            return verdict.delay_s + 0.5 * spread
+        return min(BACKOFF_MAX_S, 0.5 * 2.0 ** min(self._number, 10)) * spread
+
+    async def _record_if_stopped(self) -> None:
+        """Record what was paid for an agent that is stopped; a Worker that shuts down only passes it on."""
+        details = activity.cancellation_details()
+        if details is not None and details.cancel_requested:
+            await write_record(
+                self._store,
+                self._input,
+                self._transcript,
+                attempts=self._number,
+                started_at=self._started_at,
+                failure=(kinds.SKIPPED, "stopped before it had a value"),
+            )
+
+    # --------------------------------------------------------------------------------------------- heartbeats
+
+    @asynccontextmanager
+    async def _beating(self) -> AsyncIterator[None]:
+        """Heartbeats from a task of its own: they show life, and bring cancellation, while the model is silent."""
+        self._say("starting")
+        activity.heartbeat(self._progress())
+        task = asyncio.create_task(self._beat())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            activity.heartbeat(self._progress())
+
+    def _say(self, doing: str) -> None:
+        self._doing = doing
+
+    def _progress(self, *, held: bool = False) -> AgentProgress:
+        transcript = self._transcript
+        return AgentProgress(turns=len(transcript.answers), usage=transcript.usage, activity=self._doing, held=held)
+
+
+def _counted(usage: Usage) -> Usage:
+    """The same usage with only its non-zero counts set."""
+    return Usage.model_validate(usage.model_dump(exclude_defaults=True))
+
+
+def _was_held(info: activity.Info) -> bool:
+    """Whether the attempt before this one ended in a hold."""
+    details = list(info.heartbeat_details)
+    return bool(details) and AgentProgress.model_validate(details[0]).held

@@ -1,0 +1,82 @@
+"""Asking the Messages API on whichever credential works, without ever running into a known limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import anthropic
+
+from .clients import Clients
+from .credentials import Credentials, Source
+from .errors import NoCredential, classify
+from .rate_gate import RateGate
+from .streaming import Response, ask
+
+REJECTED_S = 60.0
+"""How long a rejected credential comes last: thousands of agents need not find out one by one."""
+SIMULATED_KEY = "simulated"
+
+
+class MessagesApi:
+    """One per Worker: its clients, and one gate per credential.
+
+    `simulated_url` starts the simulated API if need be and gives its base URL.
+    """
+
+    def __init__(self, credentials: Credentials, simulated_url: Callable[[], Awaitable[str]]) -> None:
+        self._credentials = credentials
+        self._simulated_url = simulated_url
+        self._clients = Clients()
+        self._gates: dict[Source, RateGate] = {}
+        self._rejected_at: dict[Source, float] = {}
+
+    async def ask(
+        self, request: Mapping[str, Any], *, simulate: bool, stall_s: float, say: Callable[[str], None]
+    ) -> Response:
+        """Send one request; on a 401 send it again at once on the next credential.
+
+        `say` is told, in a few words, what is going on.
+
+        Raises:
+            NoCredential: there is none.
+            RetryLater: the credential's gate stays closed for long.
+            anthropic.AuthenticationError: the last credential was rejected too.
+            Others as `streaming.ask`.
+        """
+        sources = await self._sources(simulate)
+        for left, source in enumerate(sources, 1 - len(sources)):
+            try:
+                return await self._ask_on(source, request, stall_s, say)
+            except anthropic.AuthenticationError:
+                self._rejected_at[source] = time.monotonic()
+                if left == 0:
+                    raise
+        raise NoCredential(self._credentials.describe())
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._clients.close()
+
+    async def _ask_on(
+        self, source: Source, request: Mapping[str, Any], stall_s: float, say: Callable[[str], None]
+    ) -> Response:
+        gate = self._gates.setdefault(source, RateGate())
+        await gate.passage(say)
+        client = self._clients.of(source)
+        say(f"asking {request['model']}")
+        try:
+            return await ask(client, request, stall_s=stall_s, on_headers=gate.learn)
+        except anthropic.APIStatusError as error:
+            gate.obey(classify(error))
+            raise
+
+    async def _sources(self, simulate: bool) -> Sequence[Source]:
+        if simulate:
+            return (Source("api_key", "the simulation", await self._simulated_url(), SIMULATED_KEY),)
+        sources = self._credentials.sources()
+        if not self._rejected_at:
+            return sources
+        recently = time.monotonic() - REJECTED_S
+        return sorted(sources, key=lambda source: self._rejected_at.get(source, 0.0) > recently)

@@ -1,0 +1,122 @@
+"""What a conversation does next, decided from its messages alone. Pure.
+
+A new attempt reads the messages from the store and comes to the same decision, so nothing that was answered is asked
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tenuto.workflows import failure_kinds as kinds
+
+from .errors import AgentFailed
+from .structured_output import OutputForm, WrongAnswer
+from .transcript import Message, Purpose
+
+ANSWERS_MAX = 5
+"""Answers that may miss the schema, the first one included."""
+CONTINUATIONS_MAX = 5
+"""How often an answer that reached `max_tokens` is continued."""
+PAUSES_MAX = 50
+"""How often a turn that the API paused (`pause_turn`) is taken up again."""
+RAW_CHARS = 1500
+"""Of a last answer that missed its schema, in the failure's message; the record has all of it."""
+
+CONTINUE = (
+    "Your answer was cut off at the output limit. Continue exactly where it stopped: repeat nothing, add no remark."
+)
+REPAIR = (
+    "That answer does not satisfy the required JSON Schema:\n{errors}\n"
+    "Answer again with the whole corrected JSON object and nothing else."
+)
+CUT_OFF = "- the answer was cut off at the output limit; answer more briefly"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The model is to speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A message to the model comes first."""
+
+    purpose: Purpose
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The conversation has its value."""
+
+    value: Any
+
+
+def next_step(messages: Sequence[Message], form: OutputForm | None) -> Ask | Say | Done:
+    """Decide from a conversation that begins with the prompt.
+
+    Raises:
+        AgentFailed: `refusal`, `context_window`, `max_tokens` or `schema`.
+    """
+    last = messages[-1]
+    if last.purpose != "answer":
+        return Ask()
+    if last.stop_reason == "refusal":
+        explanation = (last.stop_details or {}).get("explanation")
+        raise AgentFailed(kinds.REFUSAL, explanation or "the model declined to answer")
+    if last.stop_reason == "model_context_window_exceeded":
+        raise AgentFailed(kinds.CONTEXT_WINDOW, "the conversation is longer than the model's context window")
+    if last.stop_reason == "pause_turn" and _run_of_pauses(messages) <= PAUSES_MAX:
+        return Ask()
+    return _plain(messages) if form is None else _structured(messages, form)
+
+
+def answer_text(messages: Sequence[Message]) -> str:
+    """The last answer, with the parts it continues."""
+    parts: list[str] = []
+    for message in reversed(messages):
+        if message.purpose == "answer":
+            parts.append(message.text)
+        elif message.purpose != "continue":
+            break
+    return "".join(reversed(parts))
+
+
+def _plain(messages: Sequence[Message]) -> Say | Done:
+    if messages[-1].stop_reason != "max_tokens":
+        return Done(answer_text(messages))
+    if sum(message.purpose == "continue" for message in messages) >= CONTINUATIONS_MAX:
+        raise AgentFailed(
+            kinds.MAX_TOKENS,
+            f"the answer was still unfinished after {CONTINUATIONS_MAX} continuations of max_tokens each",
+        )
+    return Say("continue", CONTINUE)
+
+
+def _structured(messages: Sequence[Message], form: OutputForm) -> Say | Done:
+    text = answer_text(messages)
+    try:
+        if messages[-1].stop_reason == "max_tokens":
+            raise WrongAnswer(CUT_OFF)
+        return Done(form.read(text, instructed=messages[-1].instructed))
+    except WrongAnswer as error:
+        wrong = str(error)
+    answers = 1 + sum(message.purpose == "repair" for message in messages)
+    if answers >= ANSWERS_MAX:
+        raw = text if len(text) <= RAW_CHARS else f"{text[:RAW_CHARS]}… ({len(text)} characters)"
+        raise AgentFailed(
+            kinds.SCHEMA, f"no answer satisfied the schema in {answers} attempts:\n{wrong}\nlast answer: {raw}"
+        )
+    return Say("repair", REPAIR.format(errors=wrong))
+
+
+def _run_of_pauses(messages: Sequence[Message]) -> int:
+    count = 0
+    for message in reversed(messages):
+        if message.stop_reason != "pause_turn":
+            break
+        count += 1
+    return count

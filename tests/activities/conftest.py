@@ -1,0 +1,91 @@
+"""Fixtures: a simulated API, a store in a folder, and one `run_agent` attempt after another, as Temporal makes them."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from tenuto.activities.agent import AgentActivities
+from tenuto.activities.credentials import Credentials
+from tenuto.activities.store import Store
+from tenuto.worker.simulated_api import SimulatedApi
+from tenuto.workflows.contracts import AgentProgress, RunAgentInput, RunAgentResult
+
+MODEL = "claude-sonnet-5-5"
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[SimulatedApi]:
+    async with SimulatedApi() as api:
+        yield api
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store((tmp_path / "store").as_uri())
+
+
+@dataclasses.dataclass
+class Stage:
+    """A Worker's agent Activities, with credentials of one's own choice."""
+
+    store: Store
+    api: SimulatedApi
+    home: Path
+    environ: dict[str, str]
+    activities: AgentActivities
+    beats: list[AgentProgress]
+
+    async def run(self, prompt: str = "Say something.", *, attempt: int = 1, **given: Any) -> RunAgentResult:
+        """One attempt of one agent."""
+        return await self.environment(attempt).run(self.activities.run_agent, self.input(prompt, **given))
+
+    def environment(self, attempt: int = 1) -> ActivityEnvironment:
+        environment = ActivityEnvironment()
+        environment.info = dataclasses.replace(environment.info, attempt=attempt)
+        environment.on_heartbeat = lambda *details: self.beats.extend(details)
+        return environment
+
+    def input(self, prompt: str = "Say something.", **given: Any) -> RunAgentInput:
+        return RunAgentInput(
+            **{"run_id": "wf_test", "agent": "a1", "label": "tester", "model": MODEL, "prompt": prompt, **given}
+        )
+
+    async def record(self, agent: str = "a1") -> dict[str, Any]:
+        data: dict[str, Any] = json.loads(await self.store.get(f"runs/wf_test/agents/{agent}/record.json"))
+        return data
+
+    async def turns(self, agent: str = "a1") -> list[dict[str, Any]]:
+        keys = await self.store.keys(f"runs/wf_test/agents/{agent}/turns")
+        return [json.loads(await self.store.get(key)) for key in keys]
+
+
+@pytest.fixture
+async def stage(api: SimulatedApi, store: Store, tmp_path: Path) -> AsyncIterator[Stage]:
+    environ = {"ANTHROPIC_API_KEY": "key-one", "ANTHROPIC_BASE_URL": api.url}
+
+    async def simulated_url() -> str:
+        return api.url
+
+    activities = AgentActivities(store, Credentials(tmp_path, environ), simulated_url)
+    yield Stage(store, api, tmp_path, environ, activities, [])
+    await activities.close()
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    """Wait for a condition, with a deadline of its own that is far below the test's."""
+
+    async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.01)
+
+    return until

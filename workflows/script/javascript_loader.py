@@ -1,0 +1,258 @@
+"""Loading a JavaScript script: everything that can be known without running it.
+
+The tree comes from a real parser (tree-sitter), which finds `meta`, imports and exports wherever comments and strings
+hide look-alikes; whether the text is JavaScript at all is for the engine that will run it, which compiles it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn
+
+import tree_sitter_javascript
+from tree_sitter import Language, Node, Parser, Query, QueryCursor
+
+from .javascript_session import CONTEXTS
+from .javascript_source import function_body
+from .protocol import MAX_SOURCE_BYTES, InterpreterBusy, LoadedScript, Phase, ScriptLoadError, StepLimit
+
+_LANGUAGE = Language(tree_sitter_javascript.language())
+_CHECK_TRIES = 3
+_META_HINT = "start the script with: export const meta = { name: '…', description: '…' }"
+_MODULE_HINT = "a script is one file: it calls the functions of the API, and returns its result with `return`"
+_REFUSED = Query(
+    _LANGUAGE,
+    """
+    (import_statement) @import
+    (export_statement) @export
+    (call_expression function: (import)) @dynamic_import
+    ((call_expression function: (identifier) @name) @require (#eq? @name "require"))
+    ((member_expression object: (identifier) @left property: (property_identifier) @right) @module_exports
+        (#eq? @left "module") (#eq? @right "exports"))
+    """,
+)
+_REASONS = {
+    "import": "`import` is not available: a script has no modules",
+    "dynamic_import": "`import()` is not available: a script has no modules",
+    "require": "`require()` is not available: this is not a CommonJS module",
+    "module_exports": "`module.exports` is not available: this is not a CommonJS module",
+}
+_LITERALS = {
+    *("object", "pair", "property_identifier", "computed_property_name", "array", "string", "string_fragment"),
+    *("escape_sequence", "number", "true", "false", "null", "undefined", "template_string", "unary_expression"),
+    *("parenthesized_expression", "comment", "binary_expression"),
+}
+_TYPESCRIPT = re.compile(
+    r"^\s*(?:export\s+)?(?:interface|type|enum|namespace|declare|abstract)\s+\w+|\bas\s+(?:const|\w+)\b|\bsatisfies\s+\w"
+    r"|\w\??\s*:\s*(?:string|number|boolean|any|unknown|void|never|Record<|Promise<|Array<|[A-Z]\w*(?:\[\]|<|\s*=))"
+    r"|\w<\w[\w\s,|\[\]]*>\("
+)
+
+
+def load(source: str, filename: str = "script.js") -> LoadedScript:
+    """Check a script without running it.
+
+    Raises:
+        ScriptLoadError: with line and caret where there is a place to point at.
+    """
+    return _Loader(source, filename).load()
+
+
+class _Loader:
+    def __init__(self, source: str, filename: str) -> None:
+        self._source = source
+        self._filename = filename
+        self._bytes = source.encode("utf-8", "replace")
+        self._lines = source.split("\n")
+
+    def load(self) -> LoadedScript:
+        if len(self._bytes) > MAX_SOURCE_BYTES:
+            self._refuse(f"the script has {len(self._bytes):,} bytes; at most {MAX_SOURCE_BYTES:,} (512 KiB) are read")
+        root = Parser(_LANGUAGE).parse(self._bytes).root_node
+        statement = self._meta_statement(root)
+        self._refuse_modules(root, statement)
+        body = function_body(self._source)
+        if body is None:
+            first = next(_named(root), None)
+            self._refuse("the first statement must be `export const meta = {…}`", first, hint=_META_HINT)
+        literal = _meta_value(statement) if statement is not None else None
+        meta = self._checked(body, literal)
+        return self._script(meta, literal)
+
+    # ------------------------------------------------------------------------------------------ the tree
+
+    def _meta_statement(self, root: Node) -> Node | None:
+        first = next((node for node in _named(root) if node.type != "hash_bang_line"), None)
+        if first is None or first.type != "export_statement":
+            return None
+        declaration = first.child_by_field_name("declaration")
+        name = _meta_name(declaration)
+        return first if name == b"meta" else None
+
+    def _refuse_modules(self, root: Node, statement: Node | None) -> None:
+        found = QueryCursor(_REFUSED).captures(root)
+        places = [(node.start_byte, kind, node) for kind in _REASONS for node in found.get(kind, [])]
+        places += [(node.start_byte, "export", node) for node in found.get("export", []) if node != statement]
+        if any(kind == "require" for _, kind, _ in places) and re.search(rb"(?:function|const|let)\s+require\b", self._bytes):
+            places = [place for place in places if place[1] != "require"]  # a function of the script's own
+        if not places:
+            return
+        _, kind, node = min(places, key=lambda place: place[0])
+        if kind != "export":
+            self._refuse(_REASONS[kind], node, hint=_MODULE_HINT)
+        if any(child.type == "default" for child in node.children):
+            self._refuse("`export default` is not available: the body itself is the workflow", node, hint=_MODULE_HINT)
+        if statement is None and _meta_name(node.child_by_field_name("declaration")) == b"meta":
+            self._refuse("`export const meta = {…}` must be the first statement", node, hint=_META_HINT)
+        self._refuse("only `meta` may be exported", node, hint="leave out `export`")
+
+    def _pure(self, node: Node) -> None:
+        """Refuse what is not a literal: `meta` is read without running the script."""
+        for part in _named(node, comments=True):
+            kind = part.type
+            concatenates = kind == "binary_expression" and part.child_by_field_name("operator").type == "+"  # type: ignore[union-attr]
+            if kind not in _LITERALS or (kind == "binary_expression" and not concatenates):
+                what = {"template_substitution": "`${…}`", "spread_element": "`...`"}.get(kind, f"`{_excerpt(part)}`")
+                self._refuse(
+                    f"meta must be a pure literal, and {what} is not",
+                    part,
+                    hint="write strings, numbers, booleans, null, arrays and objects out",
+                )
+            self._pure(part)
+
+    # ---------------------------------------------------------------------------------------- the engine
+
+    def _checked(self, body: str, literal: Node | None) -> Any:
+        """Compile the script; the value of `meta`."""
+        pure = literal is not None and literal.type == "object" and not literal.has_error
+        text = f"({_text(literal)})" if pure and literal is not None else "null"
+        if pure and literal is not None:
+            self._pure(literal)
+        reply = _compile(body, text)
+        syntax = reply.header.get("syntax")
+        if syntax is not None:
+            self._refuse_syntax(syntax)
+        if not pure:
+            self._refuse("meta must be an object written out: `export const meta = {…}`", literal, hint=_META_HINT)
+        return json.loads(reply.report)
+
+    def _refuse_syntax(self, syntax: dict[str, Any]) -> NoReturn:
+        message, line = str(syntax["message"]), syntax.get("line")
+        if line is None:
+            self._refuse(f"syntax error: {message}", line=1 if len(self._lines) == 1 else None)
+        if line > len(self._lines):
+            self._refuse(
+                "syntax error: the script ends before everything that it opened is closed", line=len(self._lines)
+            )
+        text = self._lines[line - 1]
+        column = len(text.encode("utf-8", "replace")[: max(0, syntax["column"] - 1)].decode("utf-8", "ignore")) + 1
+        hint = "this looks like TypeScript; scripts are plain JavaScript" if _TYPESCRIPT.search(text) else None
+        self._refuse(f"syntax error: {message}", line=line, column=column, hint=hint)
+
+    # ---------------------------------------------------------------------------------------- the fields
+
+    def _script(self, meta: dict[str, Any], literal: Node | None) -> LoadedScript:
+        for key in ("name", "description"):
+            if not isinstance(meta.get(key), str) or not meta[key].strip():
+                self._refuse(f"meta.{key} must be a non-empty string", literal, hint=_META_HINT)
+        when_to_use = meta.get("whenToUse")
+        return LoadedScript(
+            dialect="javascript",
+            source=self._source,
+            name=meta["name"],
+            description=meta["description"],
+            phases=tuple(self._phases(meta.get("phases"), literal)),
+            meta=meta,
+            when_to_use=when_to_use if isinstance(when_to_use, str) else None,
+            limits=self._limits(meta.get("limits"), literal),
+        )
+
+    def _phases(self, phases: Any, literal: Node | None) -> Iterator[Phase]:
+        if not isinstance(phases, list | None):
+            self._refuse("meta.phases must be an array of {title, detail?, model?}", literal)
+        for phase in phases or ():
+            fields = {"title": phase} if isinstance(phase, str) else phase
+            if not isinstance(fields, dict) or not isinstance(fields.get("title"), str):
+                self._refuse("every entry of meta.phases must have a title, a string", literal)
+            yield Phase(fields["title"], _string(fields.get("detail")), _string(fields.get("model")))
+
+    def _limits(self, limits: Any, literal: Node | None) -> dict[str, float]:
+        if limits is None:
+            return {}
+        if not isinstance(limits, dict):
+            self._refuse("meta.limits must be an object: {agents, concurrency, usd}", literal)
+        known = {key: limits[key] for key in ("agents", "concurrency", "usd") if key in limits}
+        for key, value in known.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+                self._refuse(f"meta.limits.{key} must be a number above 0", literal)
+        return known
+
+    def _refuse(
+        self,
+        reason: str,
+        node: Node | None = None,
+        *,
+        line: int | None = None,
+        column: int | None = None,
+        hint: str | None = None,
+    ) -> NoReturn:
+        if node is not None:
+            line = node.start_point[0] + 1
+            before = self._bytes[node.start_byte - node.start_point[1] : node.start_byte]
+            column = len(before.decode("utf-8", "replace")) + 1
+        raise ScriptLoadError(
+            reason,
+            line=line,
+            column=column,
+            source_line=self._lines[line - 1] if line is not None and line <= len(self._lines) else None,
+            hint=hint,
+            filename=self._filename,
+        )
+
+
+def _compile(body: str, meta: str) -> Any:
+    for attempt in range(_CHECK_TRIES):
+        try:
+            return CONTEXTS.check(body.encode("utf-8", "replace"), meta)
+        except InterpreterBusy:
+            if attempt == _CHECK_TRIES - 1:
+                raise
+        except StepLimit as limit:
+            raise ScriptLoadError(str(limit)) from None
+    raise AssertionError
+
+
+def _named(node: Node, *, comments: bool = False) -> Iterable[Node]:
+    return (child for child in node.named_children if comments or child.type != "comment")
+
+
+def _meta_declarator(declaration: Node | None) -> Node | None:
+    if declaration is None or declaration.type != "lexical_declaration" or declaration.children[0].type != "const":
+        return None
+    return next((child for child in declaration.named_children if child.type == "variable_declarator"), None)
+
+
+def _meta_name(declaration: Node | None) -> bytes | None:
+    declarator = _meta_declarator(declaration)
+    name = declarator.child_by_field_name("name") if declarator else None
+    return name.text if name else None
+
+
+def _meta_value(statement: Node) -> Node | None:
+    declarator = _meta_declarator(statement.child_by_field_name("declaration"))
+    return declarator.child_by_field_name("value") if declarator else None
+
+
+def _text(node: Node) -> str:
+    return (node.text or b"").decode("utf-8", "replace")
+
+
+def _excerpt(node: Node) -> str:
+    text = " ".join(_text(node).split())
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
