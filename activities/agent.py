@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from tenuto.workflows import failure_kinds as kinds
 from tenuto.workflows.contracts import AgentFailureDetails, AgentProgress, RunAgentInput, RunAgentResult, Usage
@@ -83,8 +83,10 @@ class _Attempt:
         except asyncio.CancelledError:
             await self._record_if_stopped()
             raise
-        except Exception as error:
-            raise await self._ended_by(error) from error
+        except Exception as error:  # noqa: BLE001 - every error has a verdict, and is raised again as that
+            failure = await self._ended_by(error)
+            # A known error says all in its message; its traceback would be several times the agent's history.
+            raise failure from (error if failure.type == kinds.INTERNAL else None)
         return value
 
     async def _converse(self) -> RunAgentResult:
@@ -137,7 +139,10 @@ class _Attempt:
             if verdict.action == "park" or verdict.kind in kinds.HOLDS:
                 activity.heartbeat(self._progress(held=True))
             delay = timedelta(seconds=self._delay_s(verdict))
-            return ApplicationError(verdict.message, type=verdict.kind, next_retry_delay=delay)
+            # Benign: expected, and so logged in a line of debug output, not as a warning with a traceback.
+            return ApplicationError(
+                verdict.message, type=verdict.kind, next_retry_delay=delay, category=ApplicationErrorCategory.BENIGN
+            )
         message = verdict.message
         if verdict.action != "fail":
             message = f"given up after {self._number} attempts: {message}"

@@ -52,6 +52,19 @@ class Store:
         result = await obstore.get_async(self._objects, key)
         return bytes(await result.bytes_async())
 
+    async def size(self, key: str) -> int:
+        """Bytes of one object, without reading it.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        return int((await obstore.head_async(self._objects, key))["size"])
+
+    async def folders(self, prefix: str) -> list[str]:
+        """Names directly under a prefix that have objects below them, ascending."""
+        found = await obstore.list_with_delimiter_async(self._objects, prefix=prefix)
+        return sorted(name.rstrip("/").rpartition("/")[2] for name in found["common_prefixes"])
+
     async def keys(self, prefix: str) -> list[str]:
         """All keys under a prefix, ascending."""
         found: list[str] = []

@@ -31,7 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from tenuto.worker.config import Settings
     from tenuto.worker.plugin import TenutoPlugin
     from tenuto.worker.process import worker_for
-    from tenuto.worker.service.server import DYNAMIC_CONFIG, temporal_binary
+    from tenuto.worker.service.server import DYNAMIC_CONFIG, binary
     from tenuto.worker.simulation import Simulation
     from tenuto.workflows.contracts import RunInput, RunLimits, Script
     from tenuto.workflows.orchestration import Orchestration
@@ -131,7 +131,7 @@ async def main() -> None:
         url = model.stdout.readline().strip()
         try:
             async with await WorkflowEnvironment.start_local(
-                dev_server_existing_path=str(temporal_binary()),
+                dev_server_existing_path=str(binary()),
                 dev_server_database_filename=str(home / "temporal.db"),
                 dev_server_extra_args=config,
             ) as environment:
@@ -146,7 +146,7 @@ async def measure(address: str, home: Path, url: str, asked: argparse.Namespace)
     store = Store(f"file://{home}/store")
     plain = await Client.connect(address)
     client = await Client.connect(address, plugins=[TenutoPlugin(store)])
-    settings = Settings.load(env={"TENUTO_HOME": str(home), "TENUTO_TASK_QUEUE": QUEUE})
+    settings = Settings.load(environ={"TENUTO_HOME": str(home), "TENUTO_TASK_QUEUE": QUEUE})
     ours, bare = [], []
     async with ElsewhereSimulation(home, url) as simulation, worker_for(client, settings, store, simulation):
         await tenuto_run(client, 32, asked.width, asked.dialect)  # warm interpreters and connections

@@ -1,7 +1,7 @@
 """Configuration: one frozen object, built once at the edge.
 
-Each value comes from the first of: flag, environment, `tenuto.toml` (the nearest one upward from the workspace, then the
-one in `TENUTO_HOME`), default. How to reach Temporal is read through `temporalio.envconfig`, so that `TEMPORAL_*`
+Each value comes from the first of: flag, environment, `tenuto.toml` (the nearest one upward from the workspace, then
+the one in `TENUTO_HOME`), default. How to reach Temporal is read through `temporalio.envconfig`, so that `TEMPORAL_*`
 variables and Temporal's own configuration file mean here what they mean everywhere.
 """
 
@@ -90,7 +90,9 @@ class Settings:
         profile = _temporal_profile(environ)
         address = profile.get("address") or given.text("address")
         if address and not _is_address(address):
-            raise UsageError(f"the Temporal address is {address!r}; expected host:port, such as temporal.example.com:7233")
+            raise UsageError(
+                f"the Temporal address is {address!r}; expected host:port, such as temporal.example.com:7233"
+            )
         settings = cls(
             home=home,
             store=_store(given, home),
@@ -250,7 +252,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}; expected TOML such as: model = \"sonnet\"") from None
+        raise UsageError(f'{path} cannot be read: {error}; expected TOML such as: model = "sonnet"') from None
     unknown = sorted(set(values) - FILE_KEYS)
     if unknown:
         raise UsageError(f"{path} has the unknown setting {unknown[0]!r}; there are: {', '.join(sorted(FILE_KEYS))}")
@@ -264,7 +266,9 @@ def _temporal_profile(environ: Mapping[str, str]) -> dict[str, str]:
     try:
         profile = ClientConfigProfile.load(override_env_vars=dict(environ))
     except (RuntimeError, ValueError, OSError) as error:
-        raise UsageError(f"the Temporal configuration cannot be read: {error}; look at the TEMPORAL_ variables") from None
+        raise UsageError(
+            f"the Temporal configuration cannot be read: {error}; look at the TEMPORAL_ variables"
+        ) from None
     found = {"address": profile.address, "namespace": profile.namespace}
     return {name: value for name, value in found.items() if value}
 

@@ -74,7 +74,7 @@ async def test_an_overloaded_api_closes_no_gate() -> None:
     gate = RateGate()
     gate.obey(Verdict("retry", "overloaded_error", "m", 20.0))
     assert gate.left_s() == 0.0
-    await gate.passage(lambda doing: pytest.fail(doing))
+    await gate.passage(pytest.fail)
 
 
 async def test_an_exhausted_counter_closes_the_gate_until_its_reset() -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from tenuto.workflows.script import dialects
 from tenuto.workflows.script.protocol import Dialect, ScriptLoadError
 
 from .driver import Case, all_cases, check, simulate
 
-TABLE = [
-    pytest.param(case, dialect, id=f"{case.name}-{dialect}") for case in all_cases() for dialect in case.dialects
-]
+TABLE = [pytest.param(case, dialect, id=f"{case.name}-{dialect}") for case in all_cases() for dialect in case.dialects]
 
 
 @pytest.fixture(scope="module", autouse=True)

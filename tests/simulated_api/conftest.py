@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Protocol
 
 import pytest
@@ -18,6 +19,22 @@ class Ask(Protocol):
     """One request with the defaults of these tests; `stream` chooses the way."""
 
     async def __call__(self, prompt: str = ..., *, stream: bool = ..., **params: Any) -> Message: ...
+
+
+class Until(Protocol):
+    """Wait for a condition that the server brings about; fails after five seconds."""
+
+    async def __call__(self, condition: Callable[[], bool]) -> None: ...
+
+
+@pytest.fixture
+def until() -> Until:
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0)
+
+    return until
 
 
 @pytest.fixture

@@ -63,20 +63,22 @@ async def test_the_endpoints_show_what_python_shows(api: SimulatedApi, ask: Ask)
 
 async def test_the_log_file_has_each_request_before_its_response_and_at_its_end(tmp_path: Path) -> None:
     path = tmp_path / "requests.jsonl"
-    for _ in range(2):
-        async with (
-            SimulatedApi(log_path=path) as api,
-            AsyncAnthropic(base_url=api.url, api_key="k", max_retries=0) as client,
-        ):
-            async with client.messages.stream(**GIVEN) as stream:
-                await anext(aiter(stream))
-                begun = [json.loads(line) for line in path.read_text().splitlines()]
-                assert begun[-1]["prompt"] == "Count me" or begun[-1]["event"] == "finished"
-                await stream.get_final_message()
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert [line["event"] for line in lines] == ["started", "finished"] * 2
-    assert lines[0]["id"] == lines[1]["id"] != lines[2]["id"]
-    assert lines[1]["usage"]["input_tokens"] == 2
+
+    def lines() -> list[dict[str, Any]]:
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    for servers_before in range(2):
+        async with SimulatedApi(log_path=path) as api, AsyncAnthropic(base_url=api.url, api_key="k") as client:
+            api.control(rules=[{"times": 1, "fault": {"stall_after_events": 1}}])
+            stalled = await client.messages.create(**GIVEN, stream=True)
+            (started,) = lines()[4 * servers_before :]
+            assert (started["event"], started["prompt"], started["status"]) == ("started", "Count me", 200)
+            await client.messages.create(**GIVEN)
+        await stalled.close()
+    by_id = {line["id"]: [other["event"] for other in lines() if other["id"] == line["id"]] for line in lines()}
+    assert list(by_id.values()) == [["started", "finished"]] * 4
+    ended = [(line["outcome"], line["usage"]["input_tokens"]) for line in lines() if line["event"] == "finished"]
+    assert sorted(ended) == [("completed", 2)] * 2 + [("stalled", 2)] * 2
 
 
 async def test_a_taken_port_is_an_os_error(api: SimulatedApi) -> None:
@@ -100,7 +102,7 @@ def test_in_a_thread_it_serves_code_that_is_not_asynchronous() -> None:
     with SimulatedApi.in_thread() as api, Anthropic(base_url=api.url, api_key="k", max_retries=0) as client:
         api.control(rules=[{"reply": {"text": "from a thread"}}])
         answer = client.messages.create(**GIVEN)
-    assert answer.content[0].text == "from a thread"  # type: ignore[union-attr]
+    assert answer.content[0].text == "from a thread"
     assert api.summary()["completed"] == 1
     with pytest.raises(OSError, match="in use"), socket.create_server(("127.0.0.1", 0)) as taken:  # noqa: SIM117
         with SimulatedApi.in_thread(port=taken.getsockname()[1]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -58,8 +59,6 @@ async def test_an_automatic_mark_moves_along_with_the_conversation(ask: Ask) -> 
 
 async def test_the_entry_exists_only_once_the_response_has_begun(api: SimulatedApi, ask: Ask) -> None:
     """Siblings that start together all pay for the prefix; a refused request leaves no entry."""
-    import asyncio
-
     api.control(latency_s=0.1)
     together = await asyncio.gather(*(ask(f"q{n}", system=SHARED) for n in range(3)))
     assert [answer.usage.cache_creation_input_tokens for answer in together] == [2000] * 3
@@ -74,7 +73,8 @@ async def test_another_credential_model_tool_or_schema_is_another_prefix(api: Si
     tool = {"name": "look", "input_schema": {"type": "object"}}
     schema = {"type": "object", "properties": {}, "additionalProperties": False}
     form = {"format": {"type": "json_schema", "schema": schema}}
-    for change in ({"model": "claude-opus-5-5"}, {"tools": [tool]}, {"output_config": form}):
+    changes: list[dict[str, Any]] = [{"model": "claude-opus-5-5"}, {"tools": [tool]}, {"output_config": form}]
+    for change in changes:
         assert (await ask("q", system=SHARED, **change)).usage.cache_read_input_tokens == 0
     async with AsyncAnthropic(base_url=api.url, api_key="key-two", max_retries=0) as other:
         given: dict[str, Any] = {"model": MODEL, "max_tokens": 9, "system": SHARED}

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from tenuto.worker.simulated_api import SimulatedApi
 
-from .conftest import MODEL, Ask
+from .conftest import MODEL, Ask, Until
 
 
 async def text(ask: Ask, prompt: str = "p", **params: Any) -> str:
@@ -152,7 +152,9 @@ async def test_a_body_can_be_cut_too(api: SimulatedApi, ask: Ask) -> None:
         await ask()
 
 
-async def test_a_stalled_stream_stays_silent_until_the_client_leaves(api: SimulatedApi, client: AsyncAnthropic) -> None:
+async def test_a_stalled_stream_stays_silent_until_the_client_leaves(
+    api: SimulatedApi, client: AsyncAnthropic, until: Until
+) -> None:
     api.control(rules=[{"fault": {"stall_after_events": 4}}])
     given: dict[str, Any] = {"model": MODEL, "max_tokens": 99, "messages": [{"role": "user", "content": "p"}]}
     stream = await client.messages.create(**given, stream=True)
@@ -162,9 +164,7 @@ async def test_a_stalled_stream_stays_silent_until_the_client_leaves(api: Simula
         await asyncio.wait_for(anext(stream), 0.2)
     assert api.summary()["in_flight"] == 1
     await stream.close()
-    deadline = time.monotonic() + 5
-    while api.summary()["in_flight"] and time.monotonic() < deadline:
-        await asyncio.sleep(0.01)
+    await until(lambda: not api.summary()["in_flight"])
     assert api.requests()[0]["outcome"] == "stalled"
 
 
@@ -208,15 +208,12 @@ async def test_a_delay_and_a_latency_of_a_rule_add_up(api: SimulatedApi, ask: As
     assert 0.2 <= time.monotonic() - started < 5
 
 
-async def test_a_client_that_leaves_during_the_latency_is_noted(api: SimulatedApi, ask: Ask) -> None:
+async def test_a_client_that_leaves_during_the_latency_is_noted(api: SimulatedApi, ask: Ask, until: Until) -> None:
     api.control(latency_s=30)
     waiting = asyncio.create_task(ask(stream=True))
-    deadline = time.monotonic() + 5
-    while not api.summary()["in_flight"] and time.monotonic() < deadline:
-        await asyncio.sleep(0.01)
+    await until(lambda: bool(api.summary()["in_flight"]))
     waiting.cancel()
-    while api.summary()["in_flight"] and time.monotonic() < deadline:
-        await asyncio.sleep(0.01)
+    await until(lambda: not api.summary()["in_flight"])
     assert api.requests()[0]["outcome"] == "gone"
 
 

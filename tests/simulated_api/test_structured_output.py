@@ -12,7 +12,7 @@ from anthropic import AsyncAnthropic, transform_schema
 from anthropic.types import TextBlock
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from tenuto.worker.simulated_api.regex_values import text_matching
@@ -20,17 +20,16 @@ from tenuto.worker.simulated_api.schema_values import NoValue, value_for
 
 from .conftest import MODEL, Ask
 
+NODE = {"type": "object", "required": ["children"], "properties": {"children": {"$ref": "#/$defs/Nodes"}}}
 TREE = {
-    "$defs": {"Node": {"type": "object", "required": ["children"], "properties": {"children": {"$ref": "#/$defs/Nodes"}}},
-              "Nodes": {"type": "array", "items": {"$ref": "#/$defs/Node"}}},
+    "$defs": {"Node": NODE, "Nodes": {"type": "array", "items": {"$ref": "#/$defs/Node"}}},
     "$ref": "#/$defs/Node",
-}  # fmt: skip
+}
 
 SCHEMAS: list[dict[str, Any]] = [
     {"type": "string", "minLength": 300, "maxLength": 310},
     {"type": "string", "maxLength": 3},
     {"type": "string", "pattern": "^[A-Z]{2,4}-\\d+$"},
-    {"type": "string", "pattern": "^(?<year>\\d{4})-(0[1-9]|1[0-2])$"},
     {"type": "string", "pattern": "^\\S+\\.(py|ts)(:\\d+)?$"},
     {"type": "string", "pattern": "^[0-9a-f]{40}$", "minLength": 40, "maxLength": 40},
     {"type": "string", "pattern": "^[a-z]+$", "minLength": 50},
@@ -79,6 +78,12 @@ def test_a_value_satisfies_its_schema_whatever_the_seed(schema: dict[str, Any]) 
         assert value == value_for(schema, seed=str(seed), topic="the topic")
 
 
+def test_javascripts_named_groups_are_understood_and_what_python_cannot_read_is_left_out() -> None:
+    named = value_for({"type": "string", "pattern": "^(?<year>\\d{4})-(0[1-9]|1[0-2])$"}, seed="1", topic="t")
+    assert re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", named)
+    assert isinstance(value_for({"type": "string", "pattern": "^\\p{L}+$"}, seed="1", topic="t"), str)
+
+
 @pytest.mark.parametrize(
     "schema",
     [
@@ -97,7 +102,7 @@ def test_a_schema_without_a_value_is_reported(schema: dict[str, Any]) -> None:
 def test_formats_are_kept(form: str) -> None:
     for seed in range(20):
         value = value_for({"type": "string", "format": form}, seed=str(seed), topic="t")
-        Draft202012Validator({"format": form}, format_checker=FormatChecker()).validate(value)
+        Draft202012Validator({"format": form}, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(value)
 
 
 @given(st.integers(), st.sampled_from(["a{2,5}b?", "(foo|bar)+", "\\w+@\\w+\\.com", "[^a-z]x", "(a)(b)?\\1", ".{3}$"]))

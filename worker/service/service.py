@@ -74,7 +74,14 @@ def ensure(
     if _outdated(home, wanted, take_environment) is not None:
         _make(home)
         with _starting(home, deadline):
-            _replace(home, settings, environ, wanted, take_environment, notice)
+            _replace(
+                home,
+                settings=settings,
+                environ=environ,
+                wanted=wanted,
+                take_environment=take_environment,
+                notice=notice,
+            )
     return _await(home, deadline, worker)
 
 
@@ -109,6 +116,7 @@ def _outdated(home: Home, wanted: Mapping[str, str], take_environment: bool) -> 
 
 def _replace(
     home: Home,
+    *,
     settings: Settings,
     environ: Mapping[str, str],
     wanted: dict[str, str],

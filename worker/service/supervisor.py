@@ -106,7 +106,7 @@ class Supervisor:
         try:
             self.server = server.ensure(self.home, lambda: self.asked_to_end is not None)
         except (server.ServerFailed, OSError, subprocess.SubprocessError) as error:
-            log.error("%s", error)
+            log.warning("%s", error)
             self.server_backoff.died(time.monotonic())
 
     # --------------------------------------------------------------------------------------------- the Worker

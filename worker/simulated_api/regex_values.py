@@ -23,16 +23,26 @@ _CATEGORIES = {
 }
 
 
+def python_pattern(pattern: str) -> str | None:
+    """A schema's expression, which is JavaScript's, for Python's `re`; `None` where Python has nothing like it."""
+    readable = re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern)
+    try:
+        re.compile(readable)
+    except re.error:
+        return None
+    return readable
+
+
 def text_matching(pattern: str, rng: random.Random, least: int = 0, most: int | None = None) -> str:
     """A text that `re.search(pattern, …)` finds, of `least` to `most` characters where the expression allows it.
 
-    JavaScript's named groups are understood. An expression with lookarounds may give a text that does not match;
+    An expression with lookarounds may give a text that does not match;
     whoever needs certainty validates it.
     """
-    try:
-        tree = parser.parse(re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern))
-    except re.error:
+    readable = python_pattern(pattern)
+    if readable is None:
         return pattern
+    tree = parser.parse(readable)
     text = ""
     for extra in range(REPEATS_MAX, REPEATS_MAX + least + 1):
         text = _Walk(rng, extra, least).text(tree)

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from pathlib import Path
 from typing import Any, TextIO
 
-RECORDS_MAX = 100_000
+RECORDS_MAX = 20_000
 """Records kept in memory; the file keeps all."""
 TEXT_MAX = 2_000
 """Characters kept of a prompt."""

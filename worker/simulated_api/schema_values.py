@@ -201,20 +201,22 @@ class _Maker:
         return text if most is None else text[:most].rstrip() or text[:most]
 
     def _number(self, schema: dict[str, Any], name: str, *, whole: bool) -> int | float:
-        step: float = schema.get("multipleOf") or (1 if whole else 0.01)
-        lows = [schema[key] + extra for key, extra in (("minimum", 0), ("exclusiveMinimum", step)) if key in schema]
-        highs = [schema[key] - extra for key, extra in (("maximum", 0), ("exclusiveMaximum", step)) if key in schema]
+        step = schema.get("multipleOf") or (1 if whole else None)
+        aside = step or 0  # how far an exclusive bound is from the nearest value
+        lows = [schema[key] + extra for key, extra in (("minimum", 0), ("exclusiveMinimum", aside)) if key in schema]
+        highs = [schema[key] - extra for key, extra in (("maximum", 0), ("exclusiveMaximum", aside)) if key in schema]
         high = min(highs, default=None)
         low = max(lows, default=0 if high is None or high >= 0 else high - 100)
         if high is None:
             high = low + (1 if not whole and re.search("score|confidence|probab|ratio", name, re.I) else 100)
+        if step is None:
+            value = low + (high - low) * self.rng.randint(1, 999) / 1000
+            return round(value, 2) if low < round(value, 2) < high else value
         smallest, largest = math.ceil(low / step), math.floor(high / step)
         if smallest > largest:
-            if whole or low > high:
-                raise NoValue(f"no number between {low} and {high}")
-            return float((low + high) / 2)
-        value = self.rng.randint(smallest, largest) * step
-        return int(value) if whole else round(value, 6)
+            raise NoValue(f"no multiple of {step} from {low} to {high}")
+        stepped = self.rng.randint(smallest, largest) * step
+        return int(stepped) if whole else round(stepped, 9)
 
 
 def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from jsonschema.validators import validator_for
 
 from .conversation import canonical
 from .errors import invalid
+from .regex_values import python_pattern
 
 SCHEMAS_KEPT_MAX = 512
 _REFUSED = {
@@ -33,10 +34,26 @@ _FORMATS = frozenset(("date-time", "time", "date", "duration", "email", "hostnam
 
 @lru_cache(SCHEMAS_KEPT_MAX)
 def _validator(text: str) -> Validator:
-    schema = json.loads(text)
+    schema = _with_python_patterns(json.loads(text))
     kind = validator_for(schema, default=Draft202012Validator)
     kind.check_schema(schema)
     return kind(schema)
+
+
+def _with_python_patterns(schema: Any) -> Any:
+    """The schema without the expressions that Python cannot read: `jsonschema` would fail at them."""
+    if isinstance(schema, list):
+        return [_with_python_patterns(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {key: _with_python_patterns(value) for key, value in schema.items()}
+    if isinstance(schema.get("pattern"), str):
+        pattern = python_pattern(found.pop("pattern"))
+        found.update({} if pattern is None else {"pattern": pattern})
+    if isinstance(schema.get("patternProperties"), dict):
+        readable = {python_pattern(key): value for key, value in found["patternProperties"].items()}
+        found["patternProperties"] = {key: value for key, value in readable.items() if key is not None}
+    return found
 
 
 def validator_of(schema: dict[str, Any]) -> Validator:

@@ -1,10 +1,10 @@
 """The JavaScript dialect: Claude Code's saved workflows, unmodified, on QuickJS.
 
-    javascript_loader    what can be known without running a script
-    javascript_session   a script in execution, as a log of resumptions
-    javascript_contexts  contexts as a cache; time and memory
-    javascript_pool      the processes; javascript_process one of them; javascript_child their program
-    prelude.js           what a script sees
+- `javascript_loader`: what can be known without running a script
+- `javascript_session`: a script in execution, as a log of resumptions
+- `javascript_contexts`: contexts as a cache; time and memory
+- `javascript_pool`: the processes; `javascript_process` one of them, `javascript_child` their program
+- `prelude.js`: what a script sees; `url.js` beside it
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ length and that many bytes: one JSON header line, then body lines. Requests:
     {"op": "check", "meta": text}       body: the script. Answers its syntax error, or the value of `meta`
     {"op": "run", "context": id, …}     body: resumptions, the opening first. Answers what the last one did
 
-`drop` in any header lists contexts that are no longer wanted. The process ends at end of file, that is, with its parent.
+`drop` in any header lists contexts that are no longer wanted. The process ends at end of file: with its parent.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ GRACE_SECONDS = 0.25
 """CPU time past the limit after which the kernel ends the process: native functions are not interrupted by QuickJS."""
 JOBS_PER_LOOK = 64
 _ADDRESS_SPACE = 3 * 1024**3
+_STACK_BYTES = 32 * 1024**2
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -42,10 +43,10 @@ class Interpreter:
     def __init__(self, memory_bytes: int) -> None:
         self.engine: Any = importlib.import_module("_quickjs")  # the C module alone: its package starts a thread
         self._memory_bytes = memory_bytes
-        self._prelude = Path(__file__).with_name("prelude.js").read_text(encoding="utf-8")
-        self._prelude += Path(__file__).with_name("url.js").read_text(encoding="utf-8")
-        soft, _ = resource.getrlimit(resource.RLIMIT_STACK)
-        self._stack_bytes = 4 << 20 if soft == resource.RLIM_INFINITY or soft >= 8 << 20 else 1 << 18
+        here = Path(__file__)
+        # The prelude last: its value is the door to the script.
+        self._prelude = "".join(here.with_name(name).read_text(encoding="utf-8") for name in ("url.js", "prelude.js"))
+        self._stack_bytes = stack_bytes() // 2  # the other half is for native functions on top of it
 
     def context(self) -> Any:
         """A fresh context under the memory limit."""
@@ -124,7 +125,7 @@ class Script:
             raise Limit("time")
         if message.startswith(("InternalError: out of memory", "null")):
             raise Limit("memory")
-        failed = {"failed": message.splitlines()[0], "kind": "script", "line": None, "frames": []}
+        failed: dict[str, Any] = {"failed": message.splitlines()[0], "kind": "script", "line": None, "frames": []}
         return json.dumps({"events": [], "ended": failed})
 
 
@@ -148,14 +149,10 @@ class Child:
             self._scripts.pop(context_id, None)
         try:
             reply, report = self._check(header, body) if header["op"] == "check" else self._run(header, body)
-        except Limit as limit:
+        except (Limit, MemoryError) as limit:
             self._scripts.pop(header.get("context"), None)
-            reply, report = {"limit": str(limit)}, ""
-        except MemoryError:
-            self._scripts.pop(header.get("context"), None)
-            reply, report = {"limit": "memory"}, ""
-        reply["resident"] = resident_bytes()
-        return json.dumps(reply).encode() + b"\n" + report.encode("utf-8", "replace")
+            reply, report = {"limit": str(limit) if isinstance(limit, Limit) else "memory"}, ""
+        return json.dumps({**reply, "resident": resident_bytes()}).encode() + b"\n" + report.encode("utf-8", "replace")
 
     def _run(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], str]:
         context_id: int = header["context"]
@@ -212,6 +209,14 @@ def resident_bytes() -> int:
     """Resident memory of this process."""
     with Path("/proc/self/statm").open(encoding="ascii") as statm:
         return int(statm.read().split()[1]) * _PAGE
+
+
+def stack_bytes() -> int:
+    """The stack that this process may use, raised to what a script may recurse on (a call takes 1.7 KB)."""
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    wanted = _STACK_BYTES if hard == resource.RLIM_INFINITY else min(_STACK_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))  # the main thread's stack grows up to it as it is now
+    return wanted
 
 
 def peak_bytes() -> int:

@@ -97,16 +97,16 @@ class Contexts:
         """
         deadline = time.monotonic() + CALL_SECONDS
         self._look_after_flights()
-        for _ in range(2):  # a process that was killed while idle is noticed here, and costs nobody a try
+        try:
             try:
                 landed = self._try(log, entry, deadline)
-            except ProcessLost as lost:
-                reason = str(lost)
-                continue
-            if landed is None:
-                raise InterpreterBusy("the step is not over yet: this machine is busy")
-            return landed.report
-        raise InterpreterBusy(reason)
+            except ProcessLost:  # perhaps killed while idle, which is noticed only now: that costs nobody a try
+                landed = self._try(log, entry, deadline)
+        except ProcessLost as lost:
+            raise InterpreterBusy(str(lost)) from None
+        if landed is None:
+            raise InterpreterBusy("the step is not over yet: this machine is busy")
+        return landed.report
 
     def check(self, source: bytes, meta: str) -> Reply:
         """Compile a script without running it, and evaluate the literal `meta`.
@@ -245,6 +245,7 @@ class Contexts:
         context = flight.context
         with self._lock:
             self._flights.pop(flight.digests[-1], None)
+            self._losses.pop(flight.digests[-1], None)
             limit = reply.header.get("limit")
             if limit is None:
                 come_to = flight.digests[reply.header["applied"] - 1]
@@ -252,7 +253,6 @@ class Contexts:
                 if twin is not None:
                     self._drop(twin)
                 self._homes[come_to] = context
-                self._losses.pop(flight.digests[-1], None)
             else:
                 context.process.contexts.discard(context.id)
             context.process.resident_bytes = reply.header["resident"]
@@ -312,14 +312,13 @@ class Contexts:
         Raises:
             StepLimit: this step has gone over.
         """
-        if lost.out_of_time:
-            raise _over("time") from None
         with self._lock:
-            self._losses[flight.digests[-1]] += 1
-            if self._losses[flight.digests[-1]] < LOSSES_MAX:
+            step = flight.digests[-1]
+            self._losses[step] += 1
+            if not lost.out_of_time and self._losses[step] < LOSSES_MAX:
                 return
-            del self._losses[flight.digests[-1]]
-        raise _over("memory") from None
+            del self._losses[step]
+        raise _over("time" if lost.out_of_time else "memory") from None
 
 
 def _over(limit: Literal["time", "memory"]) -> StepLimit:

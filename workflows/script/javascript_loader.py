@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import tree_sitter_javascript
@@ -95,7 +95,7 @@ class _Loader:
         found = QueryCursor(_REFUSED).captures(root)
         places = [(node.start_byte, kind, node) for kind in _REASONS for node in found.get(kind, [])]
         places += [(node.start_byte, "export", node) for node in found.get("export", []) if node != statement]
-        if any(kind == "require" for _, kind, _ in places) and re.search(rb"(?:function|const|let)\s+require\b", self._bytes):
+        if re.search(rb"(?:function|const|let)\s+require\b", self._bytes):
             places = [place for place in places if place[1] != "require"]  # a function of the script's own
         if not places:
             return
@@ -224,7 +224,7 @@ def _compile(body: str, meta: str) -> Any:
     raise AssertionError
 
 
-def _named(node: Node, *, comments: bool = False) -> Iterable[Node]:
+def _named(node: Node, *, comments: bool = False) -> Iterator[Node]:
     return (child for child in node.named_children if comments or child.type != "comment")
 
 

@@ -67,7 +67,7 @@ class InterpreterProcess:
             [sys.executable, "-I", "-S", _PROGRAM, _ENGINE_FOLDER, str(MEMORY_BYTES)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=None,
+            stderr=subprocess.DEVNULL,
             bufsize=0,
             env=_ENVIRONMENT,
             start_new_session=True,

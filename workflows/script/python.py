@@ -12,6 +12,7 @@ would otherwise load it anew and refuse what it reads (MEASURED). They are impor
 from __future__ import annotations
 
 import importlib
+import sysconfig
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -35,6 +36,7 @@ SANDBOX_PASSTHROUGH = (
 
 for _module in SANDBOX_PASSTHROUGH:
     importlib.import_module(_module)
+sysconfig.get_config_vars()  # imports its data lazily, and Monty asks it where its program is: same trap
 
 __all__ = ["SANDBOX_PASSTHROUGH", "close_pool", "load", "open_session", "set_pool_size"]
 

@@ -93,7 +93,12 @@ def _tenuto_functions():
         return {name: options[name] for name in options if options[name] is not None}
 
     def as_text(value):
-        return value if isinstance(value, str) else str(value)
+        if isinstance(value, (list, tuple, dict)) or dataclasses.is_dataclass(value):
+            try:
+                return json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
+            except (TypeError, ValueError, RecursionError):
+                return str(value)
+        return str(value)
 
     async def agent(
         prompt,

@@ -1,0 +1,5 @@
+export const meta = {
+  name: "x",
+  description: makeText(),
+};
+return 1;

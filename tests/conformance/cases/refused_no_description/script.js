@@ -1,0 +1,2 @@
+export const meta = { name: "x" };
+return 1;

@@ -1,0 +1,2 @@
+// export const meta is only mentioned here
+return 1;

@@ -1,0 +1,5 @@
+"""meta = Meta(name="x", description="only mentioned here")"""
+
+
+async def main():
+    return 1

@@ -1,0 +1,1 @@
+"""The `tenuto` command line."""

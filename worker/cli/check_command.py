@@ -1,0 +1,50 @@
+"""`tenuto check`: everything about a script that can be known without running it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..config import home_of
+from .output import notice, print_json
+from .script_input import load_script
+
+if TYPE_CHECKING:
+    from tenuto.workflows.script.protocol import ScriptLoadError
+
+
+def check(text: str, *, json: bool) -> int:
+    """Load a script; 0 if it can run, 1 with line, caret and reason if not.
+
+    Raises:
+        UsageError: there is no such script.
+    """
+    from tenuto.workflows.script.protocol import ScriptLoadError
+
+    try:
+        script, path = load_script(text, Path.cwd(), home_of(os.environ))
+    except ScriptLoadError as error:
+        if json:
+            print_json({"ok": False, "script": text, "error": _error_json(error)})
+        notice(str(error))
+        return 1
+    if json:
+        print_json(
+            {
+                "ok": True,
+                "script": str(path),
+                "name": script.name,
+                "description": script.description,
+                "dialect": script.dialect,
+                "phases": [phase.title for phase in script.phases],
+                "error": None,
+            }
+        )
+    else:
+        print(f"{path}: ok, {script.name} ({script.dialect}): {script.description}")
+    return 0
+
+
+def _error_json(error: ScriptLoadError) -> dict[str, object]:
+    return {"message": error.reason, "line": error.line, "column": error.column, "hint": error.hint}

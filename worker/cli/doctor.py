@@ -1,0 +1,163 @@
+"""`tenuto doctor`: what is wrong with this machine's set-up. It looks; it starts nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
+
+from ..config import Settings, UsageError
+from .output import print_json
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+RETENTION_DAYS_MIN = 30
+Verdict = Literal["ok", "warn", "fail"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    check: str
+    verdict: Verdict
+    message: str
+
+
+def doctor(*, json: bool) -> int:
+    """Look at everything a run needs; 1 if something is wrong."""
+    findings = asyncio.run(examine())
+    failed = any(finding.verdict == "fail" for finding in findings)
+    if json:
+        print_json({"ok": not failed, "checks": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            print(f"{finding.verdict:<4}  {finding.check:<12} {finding.message}")
+    return 1 if failed else 0
+
+
+async def examine() -> list[Finding]:
+    """All findings, in the order in which a person would mend them."""
+    findings = [_python()]
+    try:
+        settings = Settings.load()
+    except UsageError as error:
+        return [*findings, Finding("settings", "fail", str(error))]
+    findings.append(Finding("settings", "ok", f"home {settings.home}, store {settings.store}"))
+    looks: list[Callable[[Settings], Awaitable[list[Finding]]]] = [_store, _credentials, _temporal]
+    for look in looks:
+        findings += await look(settings)
+    return [*findings, _sandbox()]
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    right = sys.version_info >= (3, 11)
+    return Finding("python", "ok" if right else "fail", f"{version} at {sys.executable}")
+
+
+async def _store(settings: Settings) -> list[Finding]:
+    from tenuto.activities.store import Store
+
+    key = "doctor/probe"
+    try:
+        store = Store(settings.store)
+        await store.put(key, b"ok")
+        same = await store.get(key) == b"ok"
+        await store.delete([key])
+    except Exception as error:  # noqa: BLE001 - whatever a store of any kind raises is the finding
+        return [Finding("store", "fail", f"{settings.store} cannot be written: {str(error).splitlines()[0]}")]
+    if not same:
+        return [Finding("store", "fail", f"{settings.store} does not give back what was written")]
+    return [Finding("store", "ok", f"{settings.store} can be written")]
+
+
+async def _credentials(settings: Settings) -> list[Finding]:
+    from tenuto.activities.credentials import Credentials, CredentialsFileError
+
+    credentials = Credentials(settings.home)
+    try:
+        words, available = credentials.describe(), credentials.available()
+    except CredentialsFileError as error:
+        return [Finding("credentials", "fail", f"{error}; write it anew: tenuto auth")]
+    if available:
+        return [Finding("credentials", "ok", words)]
+    return [Finding("credentials", "warn", f"{words}; only --simulate works: tenuto auth")]
+
+
+async def _temporal(settings: Settings) -> list[Finding]:
+    from ..connect import Unreachable, connect
+    from ..service import server, service
+
+    if settings.embedded:
+        try:
+            program = server.binary()
+        except server.ServerFailed as error:
+            return [Finding("temporal", "fail", str(error))]
+        running = service.current(settings.home)
+        if running is None:
+            return [Finding("temporal", "ok", f"{program}, not running; the next run starts it, or `tenuto up`")]
+        settings = settings.at(running.address, running.ui)
+    try:
+        async with asyncio.timeout(5):
+            client = await connect(settings)
+            found = [Finding("temporal", "ok", f"{settings.address} answers")]
+            return [*found, await _retention(client), await _workers(client, settings.task_queue)]
+    except TimeoutError:
+        return [Finding("temporal", "fail", f"{settings.address} does not answer within 5 s")]
+    except Unreachable as error:
+        return [Finding("temporal", "fail", str(error))]
+
+
+async def _retention(client: Client) -> Finding:
+    from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+    from temporalio.service import RPCError
+
+    try:
+        answer = await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=client.namespace), timeout=timedelta(seconds=3)
+        )
+    except RPCError as error:
+        return Finding("retention", "fail", f"the namespace {client.namespace!r} cannot be read: {error.message}")
+    days = answer.config.workflow_execution_retention_ttl.ToTimedelta() / timedelta(days=1)
+    if days >= RETENTION_DAYS_MIN:
+        return Finding("retention", "ok", f"closed histories are kept {days:.0f} days")
+    return Finding(
+        "retention",
+        "warn",
+        f"closed histories are kept {days:.0f} days, then a run cannot go on; {RETENTION_DAYS_MIN} at least: "
+        f"temporal operator namespace update --retention {RETENTION_DAYS_MIN * 24}h -n {client.namespace}",
+    )
+
+
+async def _workers(client: Client, task_queue: str) -> Finding:
+    from temporalio.api.enums.v1 import TaskQueueType
+    from temporalio.api.taskqueue.v1 import TaskQueue
+    from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+    from temporalio.service import RPCError
+
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=task_queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    try:
+        answer = await client.workflow_service.describe_task_queue(request, timeout=timedelta(seconds=3))
+    except RPCError as error:
+        return Finding("worker", "warn", f"the Task Queue {task_queue!r} cannot be read: {error.message}")
+    pollers = len({poller.identity for poller in answer.pollers})
+    if pollers:
+        return Finding("worker", "ok", f"{pollers} polled the Task Queue {task_queue!r} lately")
+    return Finding("worker", "warn", f"none polls the Task Queue {task_queue!r}: tenuto up, or tenuto worker")
+
+
+def _sandbox() -> Finding:
+    program = shutil.which("bwrap")
+    if program:
+        return Finding("sandbox", "ok", f"bubblewrap at {program}")
+    return Finding("sandbox", "ok", "no bubblewrap; nothing needs it yet, subagents have no tools")

@@ -1,0 +1,112 @@
+"""`tenuto logs`: narrator lines of a run, or one agent's conversation."""
+
+from __future__ import annotations
+
+import asyncio
+import json as json_module
+from typing import TYPE_CHECKING, Any
+
+from ..config import UsageError
+from .output import print_json, write_bytes
+from .read_commands import with_runs
+
+if TYPE_CHECKING:
+    from tenuto.workflows.contracts import RunReport
+
+    from ..runs import Runs
+
+EVERY_S = 0.5
+
+
+def logs(run_id: str, agent: str | None, *, follow: bool, json: bool) -> int:
+    """Print narrator lines, or an agent's messages; with `follow` until the run, or the agent, has ended."""
+    if json and follow:
+        raise UsageError("--json prints one document, -f goes on for ever; choose one of them")
+    if agent is None:
+        with_runs(lambda runs: _lines(runs, run_id, follow=follow, json=json))
+    else:
+        with_runs(lambda runs: _turns(runs, run_id, agent, follow=follow, json=json))
+    return 0
+
+
+async def _lines(runs: Runs, run_id: str, *, follow: bool, json: bool) -> None:
+    lines = await runs.log(run_id)
+    if json:
+        print_json({"run_id": run_id, "lines": lines})
+        return
+    _print(lines)
+    if not follow:
+        return
+    from temporalio.service import RPCError
+
+    from ..connect import Unreachable
+    from .follow import new_lines
+
+    ended = asyncio.create_task(runs.ended(run_id))
+    while not ended.done():
+        await asyncio.wait({ended}, timeout=EVERY_S)
+        try:
+            now = await runs.log(run_id)
+        except (Unreachable, RPCError):
+            continue  # it comes back, and nothing is lost meanwhile
+        _print(new_lines(lines, now))
+        lines = now
+    await ended
+
+
+async def _turns(runs: Runs, run_id: str, agent: str, *, follow: bool, json: bool) -> None:
+    report = await runs.report(run_id)
+    folder = f"runs/{run_id}/agents/{_agent_id(report, agent)}"
+    shown: list[str] = []
+    while True:
+        # Looked up before the messages: what was written by then is all there is.
+        ended = not follow or await _has_ended(runs, run_id, folder)
+        keys = await runs.store.keys(f"{folder}/turns")
+        messages = [json_module.loads(await runs.store.get(key)) for key in keys if key not in shown]
+        shown = keys
+        if json:
+            print_json({"run_id": run_id, "agent": folder.rpartition("/")[2], "messages": messages})
+            return
+        _print([_message_text(message) for message in messages])
+        if ended:
+            return
+        await asyncio.sleep(EVERY_S)
+
+
+async def _has_ended(runs: Runs, run_id: str, folder: str) -> bool:
+    from ..runs import ENDED
+
+    try:
+        await runs.store.size(f"{folder}/record.json")
+    except FileNotFoundError:
+        return (await runs.report(run_id, agents=False)).status in ENDED
+    return True
+
+
+def _agent_id(report: RunReport, text: str) -> str:
+    for agent in report.agents:
+        if agent.id == text:
+            return text
+    named = [agent.id for agent in report.agents if agent.label == text]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise UsageError(f"{len(named)} agents of {report.run_id} are labelled {text!r}: {', '.join(named)}; name one")
+    raise UsageError(f"{report.run_id} has no agent {text!r}; `tenuto show {report.run_id}` lists them")
+
+
+def _message_text(message: dict[str, Any]) -> str:
+    content, purpose = message.get("content", ""), message.get("purpose", "?")
+    if isinstance(content, list):
+        content = "\n".join(_block_text(block) for block in content)
+    model = f" · {message['model']}" if message.get("model") else ""
+    return f"── {purpose}{model} · {message.get('at', '')}\n{content}\n"
+
+
+def _block_text(block: dict[str, Any]) -> str:
+    return str(block["text"]) if block.get("type") == "text" else json_module.dumps(block, ensure_ascii=False)
+
+
+def _print(lines: list[str]) -> None:
+    if lines:
+        write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))

@@ -1,0 +1,96 @@
+"""What a command says: one JSON document or text on stdout, notices and errors on stderr, and its exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tenuto.workflows.contracts import RunReport
+
+EXIT_CODES = {"completed": 0, "failed": 1, "degraded": 3, "stopped": 4}
+"""Of `run`, by the status that the run ended with."""
+EXIT_WAITING = 5
+EXIT_INTERRUPTED = 130
+INLINE_BYTES_MAX = 1024 * 1024
+"""`show` inlines results up to this size."""
+FAILURES_SHOWN = 10
+
+
+def notice(text: str) -> None:
+    """Tell the person at the terminal something, without touching stdout."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document."""
+    write_bytes(json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+
+
+def report_json(report: RunReport, result: bytes | None) -> bytes:
+    """The JSON shape of a run, with its result byte for byte as it is in the store."""
+    values = report.model_dump(mode="json")
+    values["result"] = None
+    if result is not None:
+        values["result_ref"] = None
+    text = json.dumps(values, indent=2, ensure_ascii=False).encode("utf-8", "replace")
+    if result is not None:
+        # Quotes inside of strings are escaped, so that this occurs once: a result of 50 MB is not parsed to be printed.
+        text = text.replace(b'\n  "result": null', b'\n  "result": ' + result, 1)
+    return text + b"\n"
+
+
+def result_text(result: bytes) -> bytes:
+    """A result as a person reads it: text verbatim, everything else as indented JSON."""
+    value = json.loads(result)
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace")
+    return json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def print_result(result: bytes) -> None:
+    """Print a result for a person."""
+    text = result_text(result)
+    write_bytes(text if text.endswith(b"\n") else text + b"\n")
+
+
+def write_bytes(data: bytes) -> None:
+    """Write to stdout, all of it."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def ending_lines(report: RunReport) -> list[str]:
+    """How a run ended, for a person: status, figures, cause, and what failed."""
+    lines = [f"{report.run_id} {report.status}: {figures(report)}"]
+    if report.error is not None:
+        place = f" (line {report.error.line})" if report.error.line is not None else ""
+        lines.append(f"  {report.error.kind}{place}: {report.error.message}")
+    for failure in report.failures[:FAILURES_SHOWN]:
+        lines.append(f"  {failure.agent} {failure.label!r}: {failure.kind}: {failure.message}")
+    if len(report.failures) > FAILURES_SHOWN:
+        lines.append(f"  … and {len(report.failures) - FAILURES_SHOWN} more failures: tenuto show {report.run_id}")
+    if report.partial:
+        lines.append(f"  {len(report.partial)} finished agents are kept: tenuto show {report.run_id} --json, `partial`")
+    return lines
+
+
+def figures(report: RunReport) -> str:
+    """Agents, tokens and dollars of a run on one line."""
+    census, usage = report.census, report.usage
+    tokens = usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
+    parts = [f"{census.done + census.cached}/{census.agents} agents"]
+    parts += [
+        f"{count} {word}"
+        for count, word in (
+            (census.running, "running"),
+            (census.queued, "queued"),
+            (census.failed, "failed"),
+            (census.skipped, "skipped"),
+        )
+        if count
+    ]
+    parts += [f"{tokens:,} tokens in, {usage.output_tokens:,} out", f"${usage.usd:.4f}"]
+    return ", ".join(parts) + (" (simulated)" if report.simulated else "")

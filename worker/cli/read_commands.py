@@ -1,0 +1,189 @@
+"""`show`, `result`, `ls`, `stop`: reading runs and stopping them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..config import Settings, UsageError
+from .output import (
+    INLINE_BYTES_MAX,
+    ending_lines,
+    figures,
+    notice,
+    print_json,
+    print_result,
+    report_json,
+    result_text,
+    write_bytes,
+)
+from .session import open_runs
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from tenuto.workflows.contracts import RunReport
+
+    from ..runs import Runs
+
+LISTED = 20
+STOP_S = 30.0
+T = TypeVar("T")
+
+
+def with_runs(work: Callable[[Runs], Coroutine[Any, Any, T]], *, local_store: bool | None = None) -> T:
+    """Do something with the runs of this configuration.
+
+    Raises:
+        UsageError: bad input, or no Temporal Service answers.
+    """
+    from ..connect import Unreachable
+
+    settings = Settings.load(local_store=local_store)
+    try:
+        return asyncio.run(work(open_runs(settings)))
+    except Unreachable as error:
+        raise UsageError(str(error)) from None
+
+
+def show(run_id: str, *, json: bool) -> int:
+    """Print one run; its result too where it is small."""
+
+    async def read(runs: Runs) -> tuple[RunReport, bytes | None]:
+        report = await runs.report(run_id)
+        size = await runs.result_size(report) if report.status in ("completed", "degraded") else None
+        if size is None or size > INLINE_BYTES_MAX:
+            return report, None
+        return report, await runs.result(report)
+
+    report, result = with_runs(read)
+    if json:
+        write_bytes(report_json(report, result))
+    else:
+        _print_rich(*_picture(report))
+        if result is not None:
+            notice("result:")
+            print_result(result)
+        elif report.result_ref is not None:
+            notice(f"the result is large: tenuto result {run_id} -o FILE")
+    return 0
+
+
+def result(run_id: str, *, output: Path | None, json: bool) -> int:
+    """Print or write the whole result."""
+
+    async def read(runs: Runs) -> tuple[RunReport, bytes | None]:
+        report = await runs.report(run_id)
+        return report, await runs.result(report)
+
+    report, data = with_runs(read)
+    if data is not None and output is not None:
+        try:
+            output.write_bytes(data if json else result_text(data))
+        except OSError as error:
+            raise UsageError(f"-o is {str(output)!r}, which cannot be written: {error.strerror}") from None
+        notice(f"{output}: {output.stat().st_size:,} bytes")
+        return 0
+    if json:
+        write_bytes(report_json(report, data))
+    elif data is not None:
+        print_result(data)
+    else:
+        why = f": {report.error.message}" if report.error else ""
+        raise UsageError(f"{run_id} has no result, it is {report.status}{why}; see tenuto show {run_id}")
+    return 0
+
+
+def ls(*, everything: bool, json: bool) -> int:
+    """List runs, newest first."""
+
+    async def read(runs: Runs) -> list[RunReport]:
+        return await runs.listing(None if everything else LISTED)
+
+    reports = with_runs(read)
+    if json:
+        print_json([report.model_dump(mode="json") for report in reports])
+        return 0
+    if not reports:
+        notice("no runs yet: tenuto run SCRIPT")
+        return 0
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for head in ("run", "workflow", "status", "agents", "dollars", "started"):
+        table.add_column(head, no_wrap=head == "run")
+    for report in reports:
+        census = report.census
+        agents = f"{census.done + census.cached}/{census.agents}"
+        started = (report.started_at or "")[:19].replace("T", " ")
+        table.add_row(report.run_id, report.workflow, report.status, agents, f"{report.usage.usd:.4f}", started)
+    _print_rich(table)
+    if not everything and len(reports) == LISTED:
+        notice(f"the newest {LISTED}; all of them: tenuto ls --all")
+    return 0
+
+
+def stop(run_id: str, *, json: bool) -> int:
+    """Stop a run and wait until it has ended, as long as a Worker can be expected to take."""
+
+    async def end(runs: Runs) -> RunReport:
+        from ..runs import ENDED
+
+        report = await runs.report(run_id)
+        if report.status in ENDED:
+            notice(f"{run_id} had ended before")
+            return report
+        await runs.stop(run_id)
+        try:
+            async with asyncio.timeout(STOP_S):
+                await runs.ended(run_id)
+        except TimeoutError:
+            notice(f"{run_id} was asked to stop; it does as soon as a Worker is up")
+        return await runs.report(run_id)
+
+    report = with_runs(end)
+    for line in ending_lines(report):
+        notice(line)
+    if json:
+        write_bytes(report_json(report, None))
+    return 0
+
+
+def _picture(report: RunReport) -> list[RenderableType]:
+    from rich.table import Table
+    from rich.text import Text
+
+    head = Text.assemble((report.run_id, "bold"), f"  {report.workflow}  ", (report.status, "bold"))
+    parts: list[RenderableType] = [head, Text(figures(report), style="dim")]
+    if report.waiting_for:
+        parts.append(Text(f"waiting for {report.waiting_for.kind}: {report.waiting_for.message}"))
+    if report.ui:
+        parts.append(Text(report.ui, style="dim", no_wrap=True, overflow="ignore"))
+    if report.phases:
+        phases = Table(box=None, pad_edge=False)
+        for name in ("phase", "done", "agents"):
+            phases.add_column(name)
+        for phase in report.phases:
+            phases.add_row(Text(phase.title), str(phase.done), str(phase.agents))
+        parts.append(phases)
+    if report.agents:
+        agents = Table(box=None, pad_edge=False)
+        for name in ("agent", "label", "phase", "state", "model", "dollars", "seconds"):
+            agents.add_column(name)
+        for agent in report.agents:
+            figure = (f"{agent.usd:.4f}", f"{agent.ms / 1000:.1f}")
+            agents.add_row(agent.id, Text(agent.label), Text(agent.phase or ""), agent.state, agent.model, *figure)
+        parts.append(agents)
+    if report.error or report.failures:
+        parts.append(Text("\n".join(ending_lines(report)[1:])))
+    return parts
+
+
+def _print_rich(*parts: RenderableType) -> None:
+    from rich.console import Console
+
+    console = Console()
+    for part in parts:
+        console.print(part)
