@@ -1,89 +1,13 @@
-"""The installed command, driven from outside, each test session in a home of its own."""
+"""A `tenuto` command of its own for a test, or one whose service is shared by tests that leave it as it is."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-COMMAND = str(Path(sys.executable).with_name("tenuto"))
-
-
-@dataclass
-class Tenuto:
-    """The command with a home and an environment that hold nothing of the machine's."""
-
-    home: Path
-    folder: Path
-    extra: dict[str, str] = field(default_factory=dict)
-
-    def environ(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
-        return {**kept, "HOME": str(self.folder), "TENUTO_HOME": str(self.home), **self.extra, **(more or {})}
-
-    def __call__(
-        self,
-        *words: str | Path,
-        stdin: str | None = None,
-        env: Mapping[str, str] | None = None,
-        timeout_s: float = 45,
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [COMMAND, *map(str, words)],
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            cwd=self.folder,
-            env=self.environ(env),
-            timeout=timeout_s,
-            check=False,
-        )
-
-    def start(self, *words: str | Path, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [COMMAND, *map(str, words)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.folder,
-            env=self.environ(env),
-        )
-
-    def json(self, *words: str | Path, code: int = 0, env: Mapping[str, str] | None = None) -> Any:
-        done = self(*words, "--json", env=env)
-        assert done.returncode == code, done.stderr
-        return json.loads(done.stdout)
-
-    def script(self, name: str, text: str) -> Path:
-        path = self.folder / name
-        path.write_text(text)
-        return path
-
-
-def until(condition: Callable[[], Any], timeout_s: float = 20) -> Any:
-    """The first true value of a condition, looked at again and again up to a deadline."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"not within {timeout_s} s"
-        time.sleep(0.02)
-
-
-@pytest.fixture(name="until")
-def until_fixture() -> Callable[..., Any]:
-    return until
+from .command import Tenuto
 
 
 @pytest.fixture
@@ -96,7 +20,7 @@ def tenuto(tmp_path: Path) -> Iterator[Tenuto]:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenuto]:
-    """A command whose service stays up for all tests that leave it as it is."""
+    """A command whose service stays up for the whole session."""
     folder = tmp_path_factory.mktemp("shared")
     command = Tenuto(folder / "home", folder)
     yield command

@@ -77,8 +77,16 @@ def stamp() -> str:
     return hashlib.sha256(f"{status.st_size} {status.st_mtime_ns} {settings}".encode()).hexdigest()[:16]
 
 
+def forget_outdated(home: Home) -> None:
+    """Drop the record of a server of another program or other settings; `ensure` then ends it and starts a new one."""
+    running = living(home.server)
+    if running is not None and running.code != stamp():
+        log.info("the server's program or settings are others now: it restarts")
+        home.server.unlink(missing_ok=True)
+
+
 def ensure(home: Home, ending: Callable[[], bool]) -> Daemon:
-    """The server of this home: the one that runs, if it is as it should be, else a new one, ready.
+    """The server of this home: the one that runs and is on record, else a new one, ready.
 
     Args:
         ending: asked while waiting; once true, the wait is given up.
@@ -86,16 +94,13 @@ def ensure(home: Home, ending: Callable[[], bool]) -> Daemon:
     Raises:
         ServerFailed: it did not come up; its own words are in the log.
     """
-    running, wanted = living(home.server), stamp()
+    running = living(home.server)
     if running is not None:
-        if running.code == wanted:
-            return running
-        log.info("the server's program or settings changed: restarting it")
-        end(running, SERVER_GRACE_S)
-    # A server whose supervisor died before it wrote the record: nobody knows its port.
+        return running
+    # One that is out of date, or whose supervisor died before it wrote the record: nobody knows its port.
     end_each(holders(home.serving), SERVER_GRACE_S)
     port = _port(home)
-    daemon = _start(home, port, wanted)
+    daemon = _start(home, port, stamp())
     _await_ready(daemon, port, ending)
     write(home.server, daemon)
     log.info("server %d listens on %s", daemon.pid, daemon.address)

@@ -69,8 +69,10 @@ class Supervisor:
         """Keep the daemons until a signal says otherwise."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
-        write(self.home.supervisor, Daemon.of(os.getpid(), code=self.code))
+        # Records of what will be replaced go before our own appears: whoever waits for us must not find them.
+        server.forget_outdated(self.home)
         self._adopt_worker()
+        write(self.home.supervisor, Daemon.of(os.getpid(), code=self.code))
         capped = time.monotonic()
         while self.asked_to_end is None:
             self._reap()
@@ -119,6 +121,7 @@ class Supervisor:
             if running.code == self.code and had is not None and not differences(had, os.environ):
                 self.worker = running
             else:
+                self.home.worker.unlink(missing_ok=True)
                 self._let_go(running)
         for stray in holders(self.home.working):
             if running is None or stray.pid != running.pid:

@@ -20,6 +20,8 @@ import signal
 import struct
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -81,18 +83,16 @@ class Script:
             Limit: it went over; the context is of no use any more.
         """
         deadline = time.process_time() + limit_s
-        signal.setitimer(signal.ITIMER_PROF, limit_s + GRACE_SECONDS)
         self._context.set_time_limit(limit_s)
         try:
-            self._enter(line.decode("ascii"))
-            self._drain(deadline)
-            report: str = self._host()
+            with ended_by_the_kernel(limit_s):
+                self._enter(line.decode("ascii"))
+                self._drain(deadline)
+                report: str = self._host()
         except MemoryError:
             raise Limit("memory") from None
         except self._engine.JSException as error:
             report = self._verdict(str(error))
-        finally:
-            signal.setitimer(signal.ITIMER_PROF, 0)
         if time.process_time() > deadline:
             raise Limit("time")
         return report
@@ -127,6 +127,16 @@ class Script:
             raise Limit("memory")
         failed: dict[str, Any] = {"failed": message.splitlines()[0], "kind": "script", "line": None, "frames": []}
         return json.dumps({"events": [], "ended": failed})
+
+
+@contextmanager
+def ended_by_the_kernel(limit_s: float) -> Iterator[None]:
+    """End this process (SIGPROF) when what is inside goes far past its CPU time, in a native function or not."""
+    signal.setitimer(signal.ITIMER_PROF, limit_s + GRACE_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def wrap(source: str) -> str:
@@ -180,7 +190,8 @@ class Child:
         source = body.decode("utf-8")
         wrapped = wrap(source)
         try:
-            compiled = context.eval(wrapped)
+            with ended_by_the_kernel(header["limit"]):
+                compiled = context.eval(wrapped)
             length = context.eval("(f) => Function.prototype.toString.call(f).length")(compiled)
         except self._interpreter.engine.JSException as error:
             if str(error).startswith("InternalError: interrupted"):

@@ -56,6 +56,7 @@ def load(source: str, filename: str = "script.js") -> LoadedScript:
 
     Raises:
         ScriptLoadError: with line and caret where there is a place to point at.
+        InterpreterBusy: the engine could not be asked, three times over; says nothing about the script.
     """
     return _Loader(source, filename).load()
 
@@ -221,7 +222,7 @@ def _compile(body: str, meta: str) -> Any:
                 raise
         except StepLimit as limit:
             raise ScriptLoadError(str(limit)) from None
-    raise AssertionError
+    raise AssertionError("the last try returns or raises")
 
 
 def _named(node: Node, *, comments: bool = False) -> Iterator[Node]:

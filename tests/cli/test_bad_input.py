@@ -1,0 +1,142 @@
+"""Bad input of every kind: one clear line, the right exit code, no traceback, and nothing started."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from .command import Tenuto
+
+GOOD = 'from tenuto import Meta\nmeta = Meta(name="n", description="d")\nasync def main(args):\n    return args\n'
+NO_META = "return 1\n"
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def files(tenuto: Tenuto) -> Path:
+    tenuto.script("good.py", GOOD)
+    tenuto.script("nometa.js", NO_META)
+    tenuto.script("empty.py", "")
+    tenuto.script("huge.js", "//" + "x" * 600 * 1024)
+    tenuto.script("module.ts", "export {}")
+    tenuto.script("typed.py", GOOD.replace("return args", "return int(1) + 'x'"))
+    (tenuto.folder / "binary.py").write_bytes(bytes(range(256)))
+    (tenuto.folder / "folder.py").mkdir()
+    return tenuto.folder
+
+
+SCRIPTS = {
+    "absent.py": (2, "does not exist"),
+    "folder.py": (2, "is a directory"),
+    "unknown-name": (2, "no saved workflow"),
+    "binary.py": (1, "binary file"),
+    "empty.py": (1, "is empty"),
+    "huge.js": (1, "at most 524,288"),
+    "nometa.js": (1, "meta"),
+    "module.ts": (1, "TypeScript"),
+    "typed.py": (1, "typed.py:4:"),
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_that_cannot_run_is_named_with_the_reason(tenuto: Tenuto, files: Path, name: str) -> None:
+    code, words = SCRIPTS[name]
+    checked, run = tenuto("check", name), tenuto("run", name, "--simulate")
+    assert (checked.returncode, run.returncode) == (code, 2)
+    for done in (checked, run):
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+        assert done.stdout == ""
+    if name not in ("nometa.js", "typed.py"):
+        assert run.stderr.count("\n") == 1, "a line with a caret follows only where there is a place in the script"
+    assert not tenuto.home.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run"], "Missing argument"),
+        (["run", "good.py", "--bogus"], "No such option: --bogus"),
+        (["frobnicate"], "No such command"),
+        (["run", "good.py", "--args", "{'n': 3}"], "not valid JSON"),
+        (["run", "good.py", "--args", "@absent.json"], "does not exist"),
+        (["run", "good.py", "--size", "huge"], "--size"),
+        (["run", "good.py", "--concurrency", "0"], "--concurrency"),
+        (["run", "good.py", "--max-usd", "much"], "--max-usd"),
+        (["run", "good.py", "--effort", "some"], "--effort"),
+        (["run", "good.py", "--workspace", "absent"], "not a directory"),
+        (["run", "good.py", "--id", "../etc", "--simulate"], "expected letters, digits"),
+        (["run", "good.py", "--model", "made-up", "--max-usd", "1", "--simulate"], "price of the model 'made-up'"),
+        (["run", "good.py"], "no credential"),
+        (["logs", "wf_x", "-f", "--json"], "choose one"),
+        (["worker"], "TEMPORAL_ADDRESS is not set"),
+        (["show", "../x"], "expected letters"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(tenuto: Tenuto, files: Path, words: list[str], said: str) -> None:
+    done = tenuto(*words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+    assert not (tenuto.home / "service").exists(), "nothing was started"
+
+
+@pytest.mark.parametrize("name", ["TENUTO_DISABLE", "CLAUDE_CODE_DISABLE_WORKFLOWS"])
+def test_starting_runs_can_be_turned_off(tenuto: Tenuto, files: Path, name: str) -> None:
+    done = tenuto("run", "good.py", "--simulate", env={name: "1"})
+    assert done.returncode == 2
+    assert name in done.stderr
+    assert not tenuto.home.exists()
+
+
+@pytest.mark.parametrize("words", [["run", "good.py", "--simulate", "--local-store"], ["ls"], ["show", "wf_x"]])
+def test_an_address_where_no_temporal_listens_is_said_in_one_line_within_seconds(
+    tenuto: Tenuto, files: Path, words: list[str]
+) -> None:
+    began = time.monotonic()
+    done = tenuto(*words, env={"TEMPORAL_ADDRESS": "127.0.0.1:9", "TENUTO_LOCAL_STORE": "1"})
+    assert time.monotonic() - began < 6
+    assert done.returncode == 2
+    assert "127.0.0.1:9" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tenuto.home / "service").exists()
+
+
+def test_a_silent_address_is_given_up_after_seconds(tenuto: Tenuto) -> None:
+    """A firewall that drops packets, or something that accepts and never speaks."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        began = time.monotonic()
+        done = tenuto("ls", env={"TEMPORAL_ADDRESS": f"127.0.0.1:{port}", "TENUTO_LOCAL_STORE": "1"})
+    assert time.monotonic() - began < 8
+    assert done.returncode == 2
+    assert "within 5 s" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["show"], ["result"], ["logs"], ["stop"]])
+def test_an_unknown_run_is_exit_code_2(shared: Tenuto, command: list[str]) -> None:
+    done = shared(*command, "wf_unknown")
+    assert done.returncode == 2
+    assert "there is no run 'wf_unknown'" in done.stderr
+
+
+def test_debug_shows_where_an_error_came_from(tenuto: Tenuto) -> None:
+    done = tenuto("run", "absent.py", "--debug")
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+
+
+def test_help_and_check_are_there_at_once(tenuto: Tenuto, files: Path) -> None:
+    for words in (["--help"], ["check", "good.py"]):
+        fastest = 9.0
+        for _ in range(3):
+            began = time.monotonic()
+            assert tenuto(*words).returncode == 0
+            fastest = min(fastest, time.monotonic() - began)
+        assert fastest < 0.6, words

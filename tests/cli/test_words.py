@@ -1,0 +1,110 @@
+"""From words to values: arguments, ceilings, what is new in a log, how a result is printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenuto.worker.cli.follow import new_lines
+from tenuto.worker.cli.output import report_json, result_text
+from tenuto.worker.cli.run_command import RunOptions, limits_of
+from tenuto.worker.cli.script_input import parse_args
+from tenuto.worker.config import Settings, UsageError
+from tenuto.workflows.contracts import RunReport
+from tenuto.workflows.script.protocol import LoadedScript
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"n": 3}', {"n": 3}),
+        (" [1, 2]", [1, 2]),
+        ('"text"', "text"),
+        ("3", 3),
+        ("true", True),
+        ("null", None),
+        ("plain text", "plain text"),
+        ("", ""),
+        ("NaN", "NaN"),
+        ("src/**/*.py", "src/**/*.py"),
+        ("-1.5e3", -1500.0),
+    ],
+)
+def test_args_are_json_where_they_can_be_and_text_otherwise(text: str, value: Any) -> None:
+    assert parse_args(text) == (value, True)
+
+
+def test_no_args_are_not_the_same_as_null() -> None:
+    assert parse_args(None) == (None, False)
+
+
+@pytest.mark.parametrize("text", ["{", "{'a': 1}", "[1,", '"open', "[NaN]", '"\\ud800"', "[" * 100_000])
+def test_text_that_starts_like_json_must_be_json(text: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_args(text)
+    assert "--args" in str(refused.value)
+    assert len(str(refused.value)) < 400
+
+
+def test_args_come_from_a_file_by_the_same_rules(tmp_path: Path) -> None:
+    path = tmp_path / "args.json"
+    path.write_text('{"n": [1]}\n')
+    assert parse_args(f"@{path}") == ({"n": [1]}, True)
+    path.write_bytes(b"\xff\xfe")
+    for bad in (path, tmp_path, tmp_path / "absent"):
+        with pytest.raises(UsageError, match="--args @"):
+            parse_args(f"@{bad}")
+
+
+def limits(script: dict[str, float], concurrency: int | None = None, usd: float | None = None, **flags: Any) -> Any:
+    loaded = LoadedScript("python", "", "n", "d", (), {}, limits=script)
+    settings = Settings(home=Path("/h"), store="file:///s", concurrency=concurrency, max_usd=usd)
+    made = limits_of(RunOptions("s", **flags), settings, loaded)
+    return made.agents, made.concurrency, made.usd
+
+
+def test_ceilings_are_the_sizes_unless_flags_or_the_script_say_otherwise() -> None:
+    assert limits({}) == (1000, 16, None)
+    assert limits({}, size="trial") == (5, 2, None)
+    assert limits({}, size="small", max_agents=70) == (70, 4, None)
+    assert limits({}, concurrency=3, usd=2.0, max_agents=2000) == (2000, 3, 2.0)
+
+
+def test_flags_lower_what_the_script_asks_for_and_never_raise_it() -> None:
+    asked = {"agents": 40, "concurrency": 8, "usd": 5}
+    assert limits(asked) == (40, 8, 5)
+    assert limits(asked, size="full", max_agents=100, concurrency=9, usd=9.0) == (40, 8, 5)
+    assert limits(asked, size="trial", usd=1.0) == (5, 2, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("seen", "lines", "new"),
+    [
+        ([], ["a"], ["a"]),
+        (["a"], ["a"], []),
+        (["a"], ["a", "b"], ["b"]),
+        (["a", "b", "c"], ["b", "c", "d"], ["d"]),
+        (["a", "a"], ["a", "a", "a"], ["a"]),
+        (["a"], ["x", "y"], ["x", "y"]),
+    ],
+)
+def test_what_is_new_in_a_log_that_lost_its_beginning(seen: list[str], lines: list[str], new: list[str]) -> None:
+    assert new_lines(seen, lines) == new
+
+
+def test_a_result_is_printed_byte_for_byte_whatever_else_the_report_says() -> None:
+    report = RunReport(run_id='"result": null', workflow='\n  "result": null', status="completed", result_ref="k")
+    raw = b'{"deep": {"result": null}, "n": 1.50}'
+    text = report_json(report, raw)
+    assert b'"result": ' + raw in text
+    assert json.loads(text)["result"] == json.loads(raw)
+    assert json.loads(text)["workflow"] == report.workflow
+    assert json.loads(report_json(report, None))["result_ref"] == "k"
+
+
+def test_a_text_result_is_printed_verbatim_and_other_values_as_json() -> None:
+    assert result_text(b'"two\\nlines"') == b"two\nlines"
+    assert json.loads(result_text(b'{"a": [1]}')) == {"a": [1]}
