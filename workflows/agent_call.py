@@ -34,7 +34,7 @@ class AgentCalls:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._tasks: set[asyncio.Task[Outcome]] = set()
+        self._tasks: dict[asyncio.Task[Outcome], None] = {}  # a dict keeps the order, which replay depends on
 
     async def call(self, prompt: str, options: dict[str, Any], *, phase: str | None) -> Outcome:
         """Make one call and wait for its outcome. Never raises but for cancellation.
@@ -56,13 +56,16 @@ class AgentCalls:
             return self._refuse(agent, refusal)
         ledger.queue(agent)
         task = asyncio.create_task(self._dispatch(agent, prompt, options))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(self._forget)
         try:
             return await task
         except asyncio.CancelledError:
             task.cancel()
             raise
+
+    def _forget(self, task: asyncio.Task[Outcome]) -> None:
+        self._tasks.pop(task, None)
 
     async def cancel_all(self) -> None:
         """Cancel what is still under way and wait until it has really stopped."""
@@ -70,7 +73,7 @@ class AgentCalls:
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks)
+            await workflow.wait(tasks)
 
     async def _dispatch(self, agent: Agent, prompt: str, options: dict[str, Any]) -> Outcome:
         run, ledger = self._run, self._run.ledger

@@ -61,7 +61,7 @@ class Run:
             simulated=input.simulate,
         )
         self._log_parts = 0
-        self._saving: set[asyncio.Task[None]] = set()
+        self._saving: list[asyncio.Task[None]] = []
         self._detailed_at = self._memoed_at = 0.0
 
     # ------------------------------------------------------------------------------------------------ reading
@@ -80,9 +80,7 @@ class Run:
         """Write a narrator line; long logs go to the store in batches."""
         self.ledger.say(line)
         if len(self.ledger.unsaved_log) >= LOG_BATCH:
-            task = asyncio.create_task(self._save_log(self.ledger.take_unsaved_log()))
-            self._saving.add(task)
-            task.add_done_callback(self._saving.discard)
+            self._saving.append(asyncio.create_task(self._save_log(self.ledger.take_unsaved_log())))
 
     def show_progress(self, *, force: bool = False) -> None:
         """Refresh what the Temporal UI and readers without a Worker see, at most every few seconds."""
@@ -134,7 +132,7 @@ class Run:
         if self._report.status in ("failed", "stopped"):
             self._report.partial = self.ledger.partial(f"runs/{self.id}/agents/{{agent}}/record.json")
         if self._saving:
-            await asyncio.wait(self._saving)
+            await workflow.wait(self._saving)
         report = self.report()
         ref = await workflow.execute_activity(
             contracts.write_report,

@@ -51,7 +51,7 @@ class ScriptRun:
         self._group = self._phase = group
         self._depth = depth
         self._settled: dict[int, Outcome] = {}
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[None], None] = {}  # a dict keeps the order, which replay depends on
         self._failures_told = len(run.ledger.failures)
 
     async def run(self) -> Any:
@@ -86,8 +86,11 @@ class ScriptRun:
             raise ScriptFailed(str(error), kind="load", line=error.line) from error
         finally:
             session.close()
-            for task in self._calls:
+            for task in list(self._calls):
                 task.cancel()
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._calls.pop(task, None)
 
     def _context(self) -> StepContext:
         failures = self._run.ledger.failures
@@ -102,8 +105,8 @@ class ScriptRun:
                 self._note(event)
             elif not ended:  # a call made in the very step that ended the script would only be cancelled
                 task = asyncio.create_task(self._settle(event, self._phase))
-                self._calls.add(task)
-                task.add_done_callback(self._calls.discard)
+                self._calls[task] = None
+                task.add_done_callback(self._forget)
 
     def _note(self, note: Note) -> None:
         if note.kind == "phase":

@@ -11,25 +11,22 @@ import pytest
 from tenuto.worker.config import Settings
 from tenuto.worker.service import environment, logs, ports, records
 from tenuto.worker.service.records import Daemon, Home
-from tenuto.worker.service.supervisor import STEADY_S, Backoff
+from tenuto.worker.service.supervisor import DELAY_MAX_S, STEADY_S, Backoff
 
 
 def test_a_first_death_is_followed_by_a_start_at_once_and_repeated_ones_by_longer_and_longer_waits() -> None:
     backoff, now, waits = Backoff(), 100.0, []
     for _ in range(12):
         backoff.started(now)
-        backoff.died(now + 0.1)
-        started = now + 0.1
-        while not backoff.may_start(started):
-            started += 0.1
-        waits.append(started - now - 0.1)
-        now = started
+        waits.append(backoff.died(now + 1))
+        assert backoff.may_start(now + 1 + waits[-1])
+        assert waits[-1] == 0 or not backoff.may_start(now + 0.9 + waits[-1])
+        now += 1 + waits[-1]
     assert waits[:3] == [0.0, 0.0, 0.0]
     assert waits == sorted(waits)
-    assert 14 < waits[-1] < 16
+    assert waits[-1] == DELAY_MAX_S
     backoff.started(now)
-    backoff.died(now + STEADY_S + 1)
-    assert backoff.may_start(now + STEADY_S + 1), "one that lived long is not punished for older deaths"
+    assert backoff.died(now + STEADY_S + 1) == 0.0, "one that lived long is not punished for older deaths"
 
 
 def test_a_record_is_only_trusted_with_the_right_start_time(tmp_path: Path) -> None:

@@ -236,8 +236,8 @@ async def _start_or_attach(runs: Runs, run_input: RunInput, run_id: str, *, atta
     before = await runs.input(run_id)
     same_args = (before.has_args, before.args) == (run_input.has_args, run_input.args)
     if before.script.sha256 != run_input.script.sha256 or not same_args:
-        what = "arguments" if not same_args else "script"
-        raise UsageError(f"--id is {run_id!r}, a run that was started with another {what}; choose another id")
+        what = "other arguments" if not same_args else "another script"
+        raise UsageError(f"--id is {run_id!r}, a run that was started with {what}; choose another id")
     notice(f"attached to {run_id}")
     return await runs.report(run_id)
 

@@ -42,10 +42,12 @@ class Backoff:
         """It was started (seconds of a monotonic clock, as in all methods)."""
         self._started = now
 
-    def died(self, now: float) -> None:
-        """It died, or could not be started."""
+    def died(self, now: float) -> float:
+        """It died, or could not be started; the seconds until the next start."""
         self._deaths = 1 if now - self._started > STEADY_S else self._deaths + 1
-        self._not_before = now + (0.0 if self._deaths <= 3 else min(DELAY_MAX_S, 0.1 * 2.0**self._deaths))
+        delay_s = 0.0 if self._deaths <= 3 else min(DELAY_MAX_S, 0.1 * 2.0**self._deaths)
+        self._not_before = now + delay_s
+        return delay_s
 
     def may_start(self, now: float) -> bool:
         """Whether the wait is over."""
