@@ -2,7 +2,11 @@
 
 from tenuto import Meta, agent, log, parallel, phase
 
-meta = Meta(name="three-views", description="Independent views of a question, weighed by another agent", phases=["Views", "Verdict"])
+meta = Meta(
+    name="three-views",
+    description="Independent views of a question, weighed by another agent",
+    phases=["Views", "Verdict"],
+)
 
 
 async def main(args):

@@ -17,10 +17,6 @@ def execute(argv: Sequence[str]) -> int:
     """Run one command; the exit code. Prints every error itself."""
     try:
         return _execute(argv)
-    except BrokenPipeError:
-        # The reader of our output has seen enough. What is still buffered has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         return _say("interrupted", EXIT_INTERRUPTED)
 
@@ -41,8 +37,8 @@ def _execute(argv: Sequence[str]) -> int:
         return _say(error.format_message() or "tenuto --help lists the commands", error.exit_code, argv)
     except (UsageError, ServiceFailed) as error:
         return _say(str(error), EXIT_USAGE, argv)
-    except (BrokenPipeError, KeyboardInterrupt):
-        raise
+    except SystemExit as error:  # rich leaves so when nobody reads its output any more
+        return error.code if isinstance(error.code, int) else EXIT_INTERNAL
     except Exception as error:  # noqa: BLE001 - the edge: whatever comes here is told in one line
         known = _expected(error)
         if known is not None:

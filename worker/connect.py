@@ -30,10 +30,14 @@ async def connect(settings: Settings, store: Store | None = None) -> Client:
     plugins: list[Plugin] = [TenutoPlugin(store or Store(settings.store))]
     if (tracing := tracing_plugin()) is not None:
         plugins.append(tracing)
-    profile = ClientConfigProfile.load().to_client_connect_config()
-    profile.update(target_host=settings.address, namespace=settings.namespace)
+    if settings.address is None:
+        raise Unreachable("the embedded Temporal Service is not running: `tenuto up` starts it")
+    # TLS, API key and metadata as Temporal's own configuration has them; address and namespace are already decided.
+    config = ClientConfigProfile.load().to_client_connect_config()
+    config["target_host"] = settings.address
+    config["namespace"] = settings.namespace
     try:
-        return await Client.connect(**profile, plugins=plugins)
+        return await Client.connect(**config, plugins=plugins)
     except (RuntimeError, RPCError, OSError) as error:
         raise Unreachable(
             f"no Temporal Service answers at {settings.address} (namespace {settings.namespace}): "

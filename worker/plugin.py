@@ -62,9 +62,7 @@ def data_converter(store: Store) -> DataConverter:
 def sandboxed(runner: WorkflowRunner | None) -> WorkflowRunner:
     """The Workflow sandbox with Tenuto's pure modules passed through."""
     if isinstance(runner, SandboxedWorkflowRunner):
-        return dataclasses.replace(
-            runner, restrictions=runner.restrictions.with_passthrough_modules(*PASSED_THROUGH)
-        )
+        return dataclasses.replace(runner, restrictions=runner.restrictions.with_passthrough_modules(*PASSED_THROUGH))
     if runner is not None:
         return runner
     return SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH))

@@ -100,7 +100,7 @@ async def _connect_patiently(settings: Settings, store: Store, stop: asyncio.Eve
 
 
 def main() -> None:
-    """Entry of the process. Leaves by `os._exit`: the interpreter's own teardown crashes now and then with temporalio."""
+    """Entry of the process. Leaves by `os._exit`: the interpreter's teardown crashes now and then with temporalio."""
     from .config import Settings
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

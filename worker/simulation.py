@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 
 from .simulated_api import SimulatedApi
 
-REQUEST_LOG = "simulated-requests.jsonl"
+ANSWERS = Path(__file__).parent / "demo" / "answers.json"
+"""What simulated agents say about the demo's own prompts; any other prompt gets an answer by its hash."""
 LATENCY_S = 0.3
 """Long enough that a person sees agents at work."""
+
+
+def request_log(home: Path) -> Path:
+    """Every request to the simulated API of that home, as JSON Lines, across Workers."""
+    return home / "logs" / "simulated-requests.jsonl"
 
 
 class Simulation:
     """Starts the server with the first simulated agent. Equal requests get equal answers, whichever Worker asks."""
 
     def __init__(self, home: Path, latency_s: float = LATENCY_S) -> None:
-        self._log = home / "logs" / REQUEST_LOG
+        self._log = request_log(home)
         self._latency_s = latency_s
         self._stack = AsyncExitStack()
         self._starting = asyncio.Lock()
@@ -30,7 +37,9 @@ class Simulation:
             if self._api is None:
                 self._log.parent.mkdir(parents=True, exist_ok=True)
                 api = SimulatedApi(log_path=self._log, latency_s=self._latency_s)
-                self._api = await self._stack.enter_async_context(api)
+                await self._stack.enter_async_context(api)
+                api.control(**json.loads(ANSWERS.read_text(encoding="utf-8")))
+                self._api = api
         return self._api.url
 
     async def __aenter__(self) -> Simulation:

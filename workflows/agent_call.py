@@ -149,7 +149,9 @@ class AgentCalls:
                 "several workflows",
             )
         if limits.output_tokens is not None and used.output_tokens >= limits.output_tokens:
-            return _over_budget(f"{used.output_tokens:,} of {limits.output_tokens:,} output tokens", "max-output-tokens")
+            return _over_budget(
+                f"{used.output_tokens:,} of {limits.output_tokens:,} output tokens", "max-output-tokens"
+            )
         if limits.usd is not None and used.usd >= limits.usd:
             return _over_budget(f"${used.usd:.4f} of ${limits.usd:g}", "max-usd")
         return None
@@ -166,5 +168,3 @@ def _over_budget(spent: str, flag: str) -> CallError:
         message=f"the budget of this run is spent ({spent}). Ways on: resume it with a higher --{flag} "
         "(finished agents are reused), or choose a smaller scope",
     )
-
-

@@ -29,7 +29,9 @@ def markdown(report: RunReport) -> str:
         parts.append(_table(("Phase", "Done", "Agents"), [(p.title, p.done, p.agents) for p in report.phases]))
     running = [a for a in report.agents if a.state == "running"]
     if running:
-        parts.append(_table(("Running", "Agent", "Phase", "Model"), [(a.label, a.id, a.phase, a.model) for a in running]))
+        parts.append(
+            _table(("Running", "Agent", "Phase", "Model"), [(a.label, a.id, a.phase, a.model) for a in running])
+        )
     if report.failures:
         parts.append(
             _table(

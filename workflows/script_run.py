@@ -168,5 +168,3 @@ class ScriptRun:
             return Outcome(value=await inner.run())
         except RunEnded as ended:
             return Outcome(error=CallError(kind=ended.kind, message=str(ended)))
-
-

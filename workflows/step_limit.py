@@ -53,7 +53,9 @@ class StepGuard:
             return take()
         except StepLimit as over:
             if replaying:
-                raise StepOverLimit(f"step {self._step} of a script, recorded as passed, is over its limit here") from over
+                raise StepOverLimit(
+                    f"step {self._step} of a script, recorded as passed, is over its limit here"
+                ) from over
             if strikes.count(workflow.info().run_id, self._step) < strikes.OUT:
                 raise StepOverLimit(f"step {self._step} of a script went over its limit: {over}") from over
             workflow.patched(self._marker(over.limit))

@@ -33,8 +33,10 @@ class Survey(Inspectable):
         return await self.current.execute(within(self.current, lambda: self._survey(input.args)))
 
     async def _survey(self, args: Any) -> dict[str, Any]:
-        if not isinstance(args, dict) or not isinstance(args.get("question"), str) or not isinstance(
-            args.get("items"), list
+        if (
+            not isinstance(args, dict)
+            or not isinstance(args.get("question"), str)
+            or not isinstance(args.get("items"), list)
         ):
             raise ScriptFailed('Survey takes {"question": text, "items": [text, …]} as args', kind="bad_args")
         question, items = args["question"], [str(item) for item in args["items"]]
@@ -51,4 +53,7 @@ class Survey(Inspectable):
         log(f"{len(answered)} of {len(items)} subjects have an answer")
         phase("Conclude")
         body = "\n\n".join(f"{item}: {answer}" for item, answer in answered.items())
-        return {"answers": answers, "conclusion": await agent(f"{question}\n\nConclude from:\n\n{body}", label="conclude")}
+        return {
+            "answers": answers,
+            "conclusion": await agent(f"{question}\n\nConclude from:\n\n{body}", label="conclude"),
+        }

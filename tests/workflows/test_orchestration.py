@@ -1,6 +1,7 @@
 """A run as a Workflow: how it ends, what it counts, what it refuses."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from temporalio import activity
@@ -12,11 +13,14 @@ from tenuto.workflows.orchestration import Orchestration
 
 from .conftest import Stage, echo
 
-PY = 'from tenuto import Meta, agent, parallel, pipeline, phase, log, workflow, failures, sleep, now\nmeta = Meta(name="t", description="d")\n'
+PY = (
+    'from tenuto import Meta, agent, parallel, pipeline, phase, log, workflow, failures, sleep, now\n'
+    'meta = Meta(name="t", description="d")\n'
+)
 JS = "export const meta = { name: 't', description: 'd' }\n"
 
 
-async def fail_on_bad(input: RunAgentInput) -> str:
+async def fail_on_bad(input: RunAgentInput) -> Any:
     if "bad" in input.prompt:
         raise ApplicationError("no such thing", type="invalid_request_error", non_retryable=True)
     return await echo(input)
@@ -68,7 +72,7 @@ async def test_a_dead_agent_raises_in_python(stage: Stage) -> None:
 
 @pytest.mark.parametrize("dialect", ["py", "js"])
 async def test_the_width_of_a_run_holds_and_is_used(stage: Stage, dialect: str, gate: asyncio.Event) -> None:
-    async def play(input: RunAgentInput) -> str:
+    async def play(input: RunAgentInput) -> Any:
         if stage.running == 4:
             gate.set()
         await gate.wait()
@@ -111,7 +115,9 @@ async def test_the_cap_error_has_its_name_in_javascript(stage: Stage) -> None:
 
 
 async def test_spent_tokens_refuse_the_next_agent(stage: Stage) -> None:
-    source = JS + "await agent('x'); const r = budget.remaining(); try { await agent('y') } catch (e) { return [r, e.name] }"
+    source = (
+        JS + "await agent('x'); const r = budget.remaining(); try { await agent('y') } catch (e) { return [r, e.name] }"
+    )
     async with stage.playing():
         report = await (await stage.start(source, "s.js", limits=RunLimits(output_tokens=5))).result()
     assert report.result == [0, "WorkflowBudgetExceededError"]
@@ -120,7 +126,7 @@ async def test_spent_tokens_refuse_the_next_agent(stage: Stage) -> None:
 async def test_a_loser_of_a_race_is_cancelled_and_counted_skipped_without_degrading(stage: Stage) -> None:
     cancelled = asyncio.Event()
 
-    async def play(input: RunAgentInput) -> str:
+    async def play(input: RunAgentInput) -> Any:
         if "slow" in input.prompt:
             try:
                 while True:
@@ -143,7 +149,7 @@ async def test_a_loser_of_a_race_is_cancelled_and_counted_skipped_without_degrad
 async def test_a_stopped_run_ends_its_agents_before_it_says_so(stage: Stage) -> None:
     started, ended = asyncio.Event(), asyncio.Event()
 
-    async def play(input: RunAgentInput) -> str:
+    async def play(input: RunAgentInput) -> Any:
         started.set()
         try:
             while True:
@@ -216,7 +222,16 @@ async def test_an_unknown_workflow_is_an_error_that_lists_those_there_are(stage:
 
 
 async def test_all_narrator_lines_are_kept(stage: Stage) -> None:
-    source = PY + "async def main(args):\n    for i in range(1300):\n        log(f'line {i}')\n        if i % 400 == 0:\n            await agent('x')\n"
+    source = (
+        PY
+        + "async def main(args):
+    for i in range(1300):
+        log(f'line {i}')
+"
+        + "        if i % 400 == 0:
+            await agent('x')
+"
+    )
     async with stage.playing():
         handle = await stage.start(source)
         await handle.result()
@@ -232,7 +247,11 @@ async def test_all_narrator_lines_are_kept(stage: Stage) -> None:
         ("s.py", PY + "async def main(args):\n    await agent('x')\n    while True:\n        pass\n", "time_limit"),
         ("s.js", JS + "await agent('x'); while (true) {}", "time_limit"),
         ("s.js", JS + "await agent('x'); while (true) await null", "time_limit"),
-        ("s.py", PY + "async def main(args):\n    x = []\n    while True:\n        x.append('y' * 1000000)\n", "memory_limit"),
+        (
+            "s.py",
+            PY + "async def main(args):\n    x = []\n    while True:\n        x.append('y' * 1000000)\n",
+            "memory_limit",
+        ),
         ("s.js", JS + "const x = []; while (true) x.push('y'.repeat(1000000) + x.length)", "memory_limit"),
     ],
 )

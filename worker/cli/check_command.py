@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import home_of
-from .output import notice, print_json
+from .output import notice, print_json, print_line
 from .script_input import load_script
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def check(text: str, *, json: bool) -> int:
             }
         )
     else:
-        print(f"{path}: ok, {script.name} ({script.dialect}): {script.description}")
+        print_line(f"{path}: ok, {script.name} ({script.dialect}): {script.description}")
     return 0
 
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Literal
 
 from ..config import Settings, UsageError
-from .output import print_json
+from .output import print_json, print_line
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -37,7 +37,7 @@ def doctor(*, json: bool) -> int:
         print_json({"ok": not failed, "checks": [asdict(finding) for finding in findings]})
     else:
         for finding in findings:
-            print(f"{finding.verdict:<4}  {finding.check:<12} {finding.message}")
+            print_line(f"{finding.verdict:<4}  {finding.check:<12} {finding.message}")
     return 1 if failed else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,11 @@ def result_text(result: bytes) -> bytes:
     return json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "replace")
 
 
+def print_line(text: str) -> None:
+    """Print one line of text."""
+    write_bytes(text.encode("utf-8", "replace") + b"\n")
+
+
 def print_result(result: bytes) -> None:
     """Print a result for a person."""
     text = result_text(result)
@@ -56,10 +62,14 @@ def print_result(result: bytes) -> None:
 
 
 def write_bytes(data: bytes) -> None:
-    """Write to stdout, all of it."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    """Write to stdout, all of it, or as much as its reader wants: one that closes it early is no error."""
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # What is still buffered has nowhere to go; without this the next flush would raise again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def ending_lines(report: RunReport) -> list[str]:

@@ -15,6 +15,7 @@ from .output import (
     EXIT_WAITING,
     ending_lines,
     notice,
+    print_line,
     print_result,
     report_json,
     write_bytes,
@@ -214,7 +215,7 @@ async def _run(
             write_bytes(report_json(report, await runs.result(report)))
         else:
             notice(f"{run_id} runs: tenuto logs {run_id} -f, tenuto show {run_id}, tenuto result {run_id}")
-            print(run_id)
+            print_line(run_id)
         return 0
     return await follow_to_the_end(runs, run_id, json=options.json, no_wait=options.no_wait)
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ..config import Settings, UsageError, home_of
-from .output import notice, print_json
+from .output import notice, print_json, print_line
 
 
 def up(*, json: bool) -> int:
@@ -33,7 +33,7 @@ def up(*, json: bool) -> int:
             }
         )
     else:
-        print(f"Temporal {running.address}, Web UI {running.ui}, home {running.home}")
+        print_line(f"Temporal {running.address}, Web UI {running.ui}, home {running.home}")
     return 0
 
 

@@ -1,5 +1,7 @@
 """Audit a small package: one finder per file, two sceptics per finding, one report."""
 
+from typing import Any
+
 from tenuto import Meta, agent, log, parallel, phase, pipeline
 
 meta = Meta(
@@ -26,7 +28,8 @@ VOTE = {
 }
 
 
-async def main(args):
+async def main(args: dict[str, Any]) -> dict[str, Any]:
+    """Audit `args["files"]`, a list of `{"path", "text"}`."""
     files = args["files"]
     log(f"auditing {len(files)} files")
     audited = await pipeline(files, find, refute)
@@ -38,7 +41,8 @@ async def main(args):
     return {"findings": stands, "report": report}
 
 
-async def find(file):
+async def find(file: dict[str, str]) -> Any:
+    """The worst defect of one file."""
     return await agent(
         f"Name the worst defect of {file['path']}.\n\n{file['text']}",
         phase="Find",
@@ -47,13 +51,15 @@ async def find(file):
     )
 
 
-async def refute(finding, file):
-    async def ask(lens: str):
+async def refute(finding: dict[str, Any], file: dict[str, str]) -> dict[str, Any]:
+    """Let two others try to refute a finding; it stands if neither can."""
+
+    async def ask(lens: str) -> Any:
         return await agent(
             f"{lens} Somebody claims of {file['path']}, line {finding['line']}: {finding['title']}. "
             f"Try to refute it.\n\n{file['text']}",
             phase="Refute",
-            label=f"refute {file['path']} ({lens.split()[0].lower()})",
+            label=f"refute {file['path']} ({lens.split(maxsplit=1)[0].lower()})",
             schema=VOTE,
         )
 

@@ -18,7 +18,7 @@ MAX_SOURCE_BYTES = 512 * 1024
 MAX_ITEMS = 4096
 """Most items in one `parallel` or `pipeline` call."""
 STEP_SECONDS = 1.0
-"""Script time between two awaits. Temporal's own deadlock detector fires at 2 s, so checkout + step + grace stay under it."""
+"""Script time between two awaits. Checkout, step and grace together stay under Temporal's deadlock detector (2 s)."""
 MEMORY_BYTES = 256 * 1024 * 1024
 """Memory of one script."""
 

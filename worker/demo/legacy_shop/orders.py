@@ -1,6 +1,5 @@
 """Orders in the database."""
 
-import sqlite3
 
 
 def find(connection, customer):
