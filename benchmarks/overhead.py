@@ -20,6 +20,7 @@ import time
 import uuid
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowHandle
@@ -78,7 +79,7 @@ class Bare:
         return len(await asyncio.gather(*(call(number) for number in range(agents))))
 
 
-async def history(handle: WorkflowHandle[object, object]) -> tuple[int, int]:
+async def history(handle: WorkflowHandle[Any, Any]) -> tuple[int, int]:
     events = (await handle.fetch_history()).events
     return len(events), sum(event.ByteSize() for event in events)
 

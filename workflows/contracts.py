@@ -19,7 +19,7 @@ AgentState = Literal["queued", "running", "done", "cached", "failed", "skipped"]
 
 
 class Wire(BaseModel):
-    """Base of boundary types. Unknown fields are ignored, absent ones have defaults: older readers can go on reading."""
+    """Base of boundary types. Unknown fields are ignored, absent ones have defaults: older readers go on reading."""
 
     model_config = ConfigDict(extra="ignore", ser_json_inf_nan="null")
 

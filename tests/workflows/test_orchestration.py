@@ -14,7 +14,7 @@ from tenuto.workflows.orchestration import Orchestration
 from .conftest import Stage, echo
 
 PY = (
-    'from tenuto import Meta, agent, parallel, pipeline, phase, log, workflow, failures, sleep, now\n'
+    "from tenuto import Meta, agent, parallel, pipeline, phase, log, workflow, failures, sleep, now\n"
     'meta = Meta(name="t", description="d")\n'
 )
 JS = "export const meta = { name: 't', description: 'd' }\n"
@@ -224,13 +224,8 @@ async def test_an_unknown_workflow_is_an_error_that_lists_those_there_are(stage:
 async def test_all_narrator_lines_are_kept(stage: Stage) -> None:
     source = (
         PY
-        + "async def main(args):
-    for i in range(1300):
-        log(f'line {i}')
-"
-        + "        if i % 400 == 0:
-            await agent('x')
-"
+        + "async def main(args):\n    for i in range(1300):\n        log(f'line {i}')\n"
+        + "        if i % 400 == 0:\n            await agent('x')\n"
     )
     async with stage.playing():
         handle = await stage.start(source)
