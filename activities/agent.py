@@ -31,6 +31,8 @@ from .transcript import Transcript, now
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+FIRST_HEARTBEAT_S = 1.0
+"""Not at once: a heartbeat is a request to the server, and a quick agent needs none."""
 HEARTBEAT_S = 3.0
 """Well under the heartbeat timeout of 30 s, on a busy machine too."""
 BACKOFF_MAX_S = 60.0
@@ -184,7 +186,6 @@ class _Attempt:
     async def _beating(self) -> AsyncIterator[None]:
         """Heartbeats from a task of its own: they show life, and bring cancellation, while the model is silent."""
         self._say("starting")
-        activity.heartbeat(self._progress())
         task = asyncio.create_task(self._beat())
         try:
             yield
@@ -192,9 +193,11 @@ class _Attempt:
             task.cancel()
 
     async def _beat(self) -> None:
+        pause = FIRST_HEARTBEAT_S
         while True:
-            await asyncio.sleep(HEARTBEAT_S)
+            await asyncio.sleep(pause)
             activity.heartbeat(self._progress())
+            pause = HEARTBEAT_S
 
     def _say(self, doing: str) -> None:
         self._doing = doing

@@ -9,7 +9,7 @@ Layout:
     runs/{run}/input.json                       script, arguments and limits
     runs/{run}/log/{part:06d}.jsonl             narrator lines, in batches
     runs/{run}/agents/{agent}/record.json       prompt, result, usage, outcome of one agent
-    runs/{run}/agents/{agent}/turns/{n:06d}.json  one message of its conversation, in order
+    runs/{run}/agents/{agent}/turns/{n:06d}.json  messages of its conversation from the nth on, up to the next object
     payloads/{workflow}/{hh}/{sha256}           payloads too large for a history
 """
 

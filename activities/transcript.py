@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from tenuto.workflows.contracts import Usage
 
@@ -51,6 +51,9 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+_MESSAGES = TypeAdapter(list[Message])
+
+
 class Transcript:
     """The messages of one agent, in memory and in the store under `runs/{run}/agents/{agent}/turns/`."""
 
@@ -64,10 +67,10 @@ class Transcript:
         """Read what an earlier attempt kept. A gap ends it: what lies behind one was never answered to."""
         keys = await self._store.keys(f"{self._folder}/turns")
         self.messages = []
-        for number, key in enumerate(keys):
-            if key != self._key(number):
+        for key in keys:
+            if key != self._key(len(self.messages)):
                 break
-            self.messages.append(Message.model_validate_json(await self._store.get(key)))
+            self.messages += _MESSAGES.validate_json(await self._store.get(key))
         self._kept = len(self.messages)
 
     def add(self, message: Message) -> None:
@@ -75,11 +78,11 @@ class Transcript:
         self.messages.append(message)
 
     async def keep(self) -> None:
-        """Write the messages that are not in the store yet, in order."""
-        while self._kept < len(self.messages):
-            data = self.messages[self._kept].model_dump_json(exclude_defaults=True).encode()
-            await self._store.put(self._key(self._kept), data)
-            self._kept += 1
+        """Write the messages that are not in the store yet, as one object: an agent of one turn writes one."""
+        new = self.messages[self._kept :]
+        if new:
+            await self._store.put(self._key(self._kept), _MESSAGES.dump_json(new, exclude_defaults=True))
+            self._kept += len(new)
 
     @property
     def answers(self) -> Sequence[Message]:

@@ -10,41 +10,43 @@ from collections.abc import Sequence
 EXIT_USAGE = 2
 EXIT_INTERNAL = 70
 """A bug of ours: `EX_SOFTWARE` of sysexits.h, unlike every documented code."""
-EXIT_INTERRUPTED = 130
 
 
 def execute(argv: Sequence[str]) -> int:
     """Run one command; the exit code. Prints every error itself."""
-    try:
-        return _execute(argv)
-    except KeyboardInterrupt:
-        return _say("interrupted", EXIT_INTERRUPTED)
-
-
-def _execute(argv: Sequence[str]) -> int:
-    import typer
-
     from .cli.app import app
-    from .config import UsageError
-    from .service.service import ServiceFailed
+    from .cli.output import EXIT_INTERRUPTED
 
     try:
         outcome = app(args=list(argv), prog_name="tenuto", standalone_mode=False)
-        return outcome if isinstance(outcome, int) else 0
-    except typer.Abort:
-        return _say("not started", EXIT_USAGE)
-    except typer.TyperException as error:
-        return _say(error.format_message() or "tenuto --help lists the commands", error.exit_code, argv)
-    except (UsageError, ServiceFailed) as error:
-        return _say(str(error), EXIT_USAGE, argv)
+    except KeyboardInterrupt:
+        return _say("interrupted", EXIT_INTERRUPTED)
     except SystemExit as error:  # rich leaves so when nobody reads its output any more
         return error.code if isinstance(error.code, int) else EXIT_INTERNAL
     except Exception as error:  # noqa: BLE001 - the edge: whatever comes here is told in one line
-        known = _expected(error)
-        if known is not None:
-            return _say(known, EXIT_USAGE, argv)
-        text = f"internal error, please report it: {type(error).__name__}: {error} (--debug shows where)"
-        return _say(text, EXIT_INTERNAL, argv)
+        text, code = _told(error)
+        if "--debug" in argv:
+            traceback.print_exc()
+        return _say(text, code)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """An error as one line for a person, and its exit code."""
+    import typer
+
+    from .config import UsageError
+    from .service.service import ServiceFailed
+
+    if isinstance(error, typer.Abort):
+        return "not started", EXIT_USAGE
+    if isinstance(error, typer.TyperException):
+        return error.format_message() or "tenuto --help lists the commands", error.exit_code
+    if isinstance(error, UsageError | ServiceFailed):
+        return str(error), EXIT_USAGE
+    if (known := _expected(error)) is not None:
+        return known, EXIT_USAGE
+    return f"internal error, please report it: {type(error).__name__}: {error} (--debug shows where)", EXIT_INTERNAL
 
 
 def _expected(error: Exception) -> str | None:
@@ -60,10 +62,11 @@ def _expected(error: Exception) -> str | None:
     return None
 
 
-def _say(text: str, code: int, argv: Sequence[str] = ()) -> int:
-    if "--debug" in argv:
-        traceback.print_exc()
-    print(f"tenuto: {text}" if text and not text.startswith("Usage:") else text, file=sys.stderr)
+def _say(text: str, code: int) -> int:
+    from .cli.output import notice
+
+    is_help = text.startswith("Usage:")
+    notice(text if is_help else f"tenuto: {text}")
     return code
 
 

@@ -23,7 +23,7 @@ class Inspectable:
     @workflow.query(name="progress")
     def progress(self) -> RunReport:
         """The report without the list of agents: small enough to ask for twice a second."""
-        return self.current.report(agents=False)
+        return self.current.report(agents="none")
 
     @workflow.query(name="log")
     def log(self) -> list[str]:

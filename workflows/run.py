@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy, SearchAttributeKey
@@ -72,7 +72,7 @@ class Run:
         limits, usage = self.input.limits, self.ledger.usage
         return Budget(limits.output_tokens, usage.output_tokens, limits.usd, usage.usd)
 
-    def report(self, *, agents: bool = True) -> RunReport:
+    def report(self, *, agents: Literal["all", "running", "none"] = "all") -> RunReport:
         """The run as it stands."""
         return self.ledger.fill(self._report.model_copy(), agents=agents)
 
@@ -87,10 +87,10 @@ class Run:
         now = workflow.time()
         if force or now - self._detailed_at >= DETAILS_EVERY_S:
             self._detailed_at = now
-            workflow.set_current_details(details.markdown(self.report()))
+            workflow.set_current_details(details.markdown(self.report(agents="running")))
         if force or now - self._memoed_at >= MEMO_EVERY_S:
             self._memoed_at = now
-            workflow.upsert_memo({MEMO: details.snapshot(self.report(agents=False))})
+            workflow.upsert_memo({MEMO: details.snapshot(self.report(agents="none"))})
 
     # ------------------------------------------------------------------------------------------------ running
 
@@ -104,8 +104,8 @@ class Run:
             ApplicationError: the run failed; its type is the error's kind.
             CancelledError: the run was stopped.
         """
-        self._memoed_at = workflow.time()
-        self._detail_now()
+        self._memoed_at = workflow.time()  # the starter wrote the first memo
+        self.show_progress()
         try:
             value = await body()
         except RunEnded as ended:
@@ -122,10 +122,6 @@ class Run:
         await self.agents.cancel_all()
         self._report.status = self.ledger.ended_status()
         return await self._keep(value, has_result=True)
-
-    def _detail_now(self) -> None:
-        self._detailed_at = workflow.time()
-        workflow.set_current_details(details.markdown(self.report()))
 
     async def _keep(self, value: Any, *, has_result: bool) -> RunReport:
         self._report.ended_at = _iso(workflow.now())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Literal
 
 from .contracts import (
     AgentState,
@@ -155,13 +156,14 @@ class RunLedger:
         """Store keys of every finished agent's record. `ref` is a template with `{agent}`."""
         return {a.id: ref.format(agent=a.id) for a in self.agents.values() if a.state in ("done", "cached")}
 
-    def fill(self, report: RunReport, *, agents: bool) -> RunReport:
-        """Put the figures into a report, with or without the list of agents."""
+    def fill(self, report: RunReport, *, agents: Literal["all", "running", "none"]) -> RunReport:
+        """Put the figures into a report, with all agents, those under way, or none."""
         report.census = self.census
         report.failures = list(self.failures)
         report.usage = self.usage
         report.phases = self.phases
-        report.agents = [a.view() for a in self.agents.values()] if agents else []
+        shown = () if agents == "none" else self.agents.values()
+        report.agents = [a.view() for a in shown if agents == "all" or a.state == "running"]
         return report
 
 

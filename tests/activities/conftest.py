@@ -64,7 +64,8 @@ class Stage:
 
     async def turns(self, agent: str = "a1") -> list[dict[str, Any]]:
         keys = await self.store.keys(f"runs/wf_test/agents/{agent}/turns")
-        return [json.loads(await self.store.get(key)) for key in keys]
+        parts = [json.loads(await self.store.get(key)) for key in keys]
+        return [message for part in parts for message in part]
 
 
 @pytest.fixture

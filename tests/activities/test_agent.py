@@ -229,9 +229,15 @@ async def test_a_gap_in_the_transcript_ends_it(stage: Stage) -> None:
     assert len(requests(stage)) == 2
 
 
-async def test_heartbeats_carry_progress_from_the_start(stage: Stage) -> None:
+async def test_heartbeats_carry_progress_and_a_quick_agent_needs_none(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await stage.run()
-    assert stage.beats[0].activity == "starting"
+    assert stage.beats == []
+    monkeypatch.setattr("tenuto.activities.agent.FIRST_HEARTBEAT_S", 0.0)
+    stage.api.control(rules=[{"latency_s": 0.2}])
+    await stage.run(agent="a2")
+    assert stage.beats[0].activity
     assert stage.beats[0].turns == 0
 
 

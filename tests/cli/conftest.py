@@ -15,7 +15,8 @@ def tenuto(tmp_path: Path) -> Iterator[Tenuto]:
     """A command with a fresh home; whatever it started is ended."""
     command = Tenuto(tmp_path / "home", tmp_path)
     yield command
-    command("down")
+    if command.home.exists():
+        command("down")
 
 
 @pytest.fixture(scope="session")
@@ -24,4 +25,5 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenuto]:
     folder = tmp_path_factory.mktemp("shared")
     command = Tenuto(folder / "home", folder)
     yield command
-    command("down")
+    if command.home.exists():
+        command("down")

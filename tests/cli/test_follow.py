@@ -73,11 +73,10 @@ def test_a_followed_run_completes_whatever_is_killed_and_no_finished_agent_runs_
     report = json.loads(out)
     assert report["result"] == 12
     assert report["census"]["done"] == 12
-    finished = [
-        json.loads(line) for line in (tenuto.home / "logs" / "simulated-requests.jsonl").read_text().splitlines()
-    ]
-    completed = [record["prompt"] for record in finished if record.get("outcome") == "completed"]
-    assert len(completed) == len(set(completed)) or victim != "server", "the Worker lived: nothing is asked twice"
+    log = (tenuto.home / "logs" / "simulated-requests.jsonl").read_text().splitlines()
+    asked = [record["prompt"] for record in map(json.loads, log) if "prompt" in record]
+    assert len(finished) >= 3
+    assert [asked.count(prompt) for prompt in finished] == [1] * len(finished)
 
 
 def test_ctrl_c_leaves_the_follower_and_not_the_run(tenuto: Tenuto) -> None:

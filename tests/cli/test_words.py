@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tenuto.worker.cli.follow import new_lines
-from tenuto.worker.cli.output import report_json, result_text
+from tenuto.worker.cli.output import plain_result, print_result, report_json
 from tenuto.worker.cli.run_command import RunOptions, limits_of
 from tenuto.worker.cli.script_input import parse_args
 from tenuto.worker.config import Settings, UsageError
@@ -74,7 +74,7 @@ def test_ceilings_are_the_sizes_unless_flags_or_the_script_say_otherwise() -> No
 
 
 def test_flags_lower_what_the_script_asks_for_and_never_raise_it() -> None:
-    asked = {"agents": 40, "concurrency": 8, "usd": 5}
+    asked: dict[str, float] = {"agents": 40, "concurrency": 8, "usd": 5}
     assert limits(asked) == (40, 8, 5)
     assert limits(asked, size="full", max_agents=100, concurrency=9, usd=9.0) == (40, 8, 5)
     assert limits(asked, size="trial", usd=1.0) == (5, 2, 1.0)
@@ -105,6 +105,8 @@ def test_a_result_is_printed_byte_for_byte_whatever_else_the_report_says() -> No
     assert json.loads(report_json(report, None))["result_ref"] == "k"
 
 
-def test_a_text_result_is_printed_verbatim_and_other_values_as_json() -> None:
-    assert result_text(b'"two\\nlines"') == b"two\nlines"
-    assert json.loads(result_text(b'{"a": [1]}')) == {"a": [1]}
+def test_a_text_result_is_printed_verbatim_and_other_values_as_json(capfdbinary: Any) -> None:
+    assert plain_result(b'"two\\nlines"') == b"two\nlines"
+    assert plain_result(b'{"a":[1]}') == b'{"a":[1]}'
+    print_result(b'{"a":[1]}')
+    assert json.loads(capfdbinary.readouterr().out) == {"a": [1]}

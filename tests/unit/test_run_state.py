@@ -75,7 +75,7 @@ def test_a_label_is_one_short_line() -> None:
 def test_details_are_a_table_that_a_label_cannot_break() -> None:
     ledger = RunLedger(["Find"])
     ledger.fail("a1", "a | b", "Find", "refusal", "line\nbreak")
-    text = markdown(ledger.fill(RunReport(run_id="r", workflow="w", status="running"), agents=True))
+    text = markdown(ledger.fill(RunReport(run_id="r", workflow="w", status="running"), agents="all"))
     assert "| a \\| b | a1 | refusal | line break |" in text
     assert "| Find | 0 | 0 |" in text
 
@@ -85,5 +85,5 @@ def test_the_snapshot_stays_small_however_large_the_run_is() -> None:
     for _ in range(2000):
         an_agent(ledger)
         ledger.fail("a1", "x", None, "refusal", "m" * 50)
-    report = ledger.fill(RunReport(run_id="r", workflow="w", status="running", result="x" * 10_000), agents=True)
+    report = ledger.fill(RunReport(run_id="r", workflow="w", status="running", result="x" * 10_000), agents="all")
     assert len(str(snapshot(report))) < 5000

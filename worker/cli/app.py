@@ -37,6 +37,25 @@ class Effort(StrEnum):
     max = "max"
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        from .output import print_line
+
+        print_line(f"tenuto {version('tenuto')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Durable runs of dynamic workflows of subagents, on Temporal."""
+
+
 ScriptArgument = Annotated[str, typer.Argument(metavar="SCRIPT|NAME", help="A .py or .js file, or a saved workflow.")]
 
 

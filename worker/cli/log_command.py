@@ -62,7 +62,8 @@ async def _turns(runs: Runs, run_id: str, agent: str, *, follow: bool, json: boo
         # Looked up before the messages: what was written by then is all there is.
         ended = not follow or await _has_ended(runs, run_id, folder)
         keys = await runs.store.keys(f"{folder}/turns")
-        messages = [json_module.loads(await runs.store.get(key)) for key in keys if key not in shown]
+        new = [json_module.loads(await runs.store.get(key)) for key in keys if key not in shown]
+        messages = [message for part in new for message in part]
         shown = keys
         if json:
             print_json({"run_id": run_id, "agent": folder.rpartition("/")[2], "messages": messages})

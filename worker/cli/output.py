@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from tenuto.workflows.contracts import RunReport
@@ -21,7 +21,10 @@ FAILURES_SHOWN = 10
 
 def notice(text: str) -> None:
     """Tell the person at the terminal something, without touching stdout."""
-    print(text, file=sys.stderr, flush=True)
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        _discard(sys.stderr)
 
 
 def print_json(value: Any) -> None:
@@ -42,12 +45,9 @@ def report_json(report: RunReport, result: bytes | None) -> bytes:
     return text + b"\n"
 
 
-def result_text(result: bytes) -> bytes:
-    """A result as a person reads it: text verbatim, everything else as indented JSON."""
-    value = json.loads(result)
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace")
-    return json.dumps(value, indent=2, ensure_ascii=False).encode("utf-8", "replace")
+def plain_result(result: bytes) -> bytes:
+    """A result for a file: text verbatim, everything else the very JSON that is in the store."""
+    return str(json.loads(result)).encode("utf-8", "replace") if result.startswith(b'"') else result
 
 
 def print_line(text: str) -> None:
@@ -56,8 +56,10 @@ def print_line(text: str) -> None:
 
 
 def print_result(result: bytes) -> None:
-    """Print a result for a person."""
-    text = result_text(result)
+    """Print a result for a person: text verbatim, JSON indented unless it is too large to be read."""
+    text = plain_result(result)
+    if text is result and len(result) <= INLINE_BYTES_MAX:
+        text = json.dumps(json.loads(result), indent=2, ensure_ascii=False).encode("utf-8", "replace")
     write_bytes(text if text.endswith(b"\n") else text + b"\n")
 
 
@@ -68,8 +70,12 @@ def write_bytes(data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        # What is still buffered has nowhere to go; without this the next flush would raise again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what nobody reads go nowhere; without this the next flush would raise again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def ending_lines(report: RunReport) -> list[str]:

@@ -13,10 +13,10 @@ from .output import (
     ending_lines,
     figures,
     notice,
+    plain_result,
     print_json,
     print_result,
     report_json,
-    result_text,
     write_bytes,
 )
 from .session import open_runs
@@ -81,7 +81,7 @@ def result(run_id: str, *, output: Path | None, json: bool) -> int:
     report, data = with_runs(read)
     if data is not None and output is not None:
         try:
-            output.write_bytes(data if json else result_text(data))
+            output.write_bytes(data if json else plain_result(data))
         except OSError as error:
             raise UsageError(f"-o is {str(output)!r}, which cannot be written: {error.strerror}") from None
         notice(f"{output}: {output.stat().st_size:,} bytes")

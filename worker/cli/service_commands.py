@@ -13,7 +13,7 @@ from .output import notice, print_json, print_line
 
 def up(*, json: bool) -> int:
     """Start what is not running yet."""
-    from ..service import service
+    from ..service import environment, service
 
     settings = Settings.load()
     if not settings.embedded:
@@ -21,7 +21,9 @@ def up(*, json: bool) -> int:
             f"the Temporal Service at {settings.address} is configured, so there is no embedded one to start; "
             "unset TEMPORAL_ADDRESS for the embedded one, or start a Worker for yours: tenuto worker"
         )
-    running = service.ensure(settings, take_environment=True, notice=notice)
+    # A shell without a credential, a cron job for one, must not take away the one that the Worker has.
+    take = environment.names_a_credential(os.environ)
+    running = service.ensure(settings, take_environment=take, notice=notice)
     if json:
         print_json(
             {

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from ..config import Settings
 
-_ALWAYS = ("ANTHROPIC_", "CLAUDE_CODE_USE_", "OTEL_")
+_MODELS = ("ANTHROPIC_", "CLAUDE_CODE_USE_")
+_ALWAYS = (*_MODELS, "OTEL_")
 _PLATFORMS = {
     "CLAUDE_CODE_USE_BEDROCK": ("AWS_",),
     "CLAUDE_CODE_USE_VERTEX": ("CLOUD_ML_", "GOOGLE_", "VERTEX_"),
@@ -35,6 +36,11 @@ def of_worker(environ: Mapping[str, str]) -> dict[str, str]:
     prefixes += _STORES.get(environ.get("TENUTO_STORE", "").partition(":")[0], ())
     wanted = tuple(prefixes)
     return {name: value for name, value in environ.items() if value and (name.startswith(wanted) or name in _SETTINGS)}
+
+
+def names_a_credential(environ: Mapping[str, str]) -> bool:
+    """Whether an environment says anything about how to reach a model."""
+    return any(name.startswith(_MODELS) for name in of_worker(environ))
 
 
 def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
@@ -77,7 +83,10 @@ def code_stamp() -> str:
         for folder, folders, files in os.walk(package / ring):
             folders[:] = sorted(name for name in folders if name != "__pycache__")
             for name in sorted(files):
-                status = Path(folder, name).stat()
+                try:
+                    status = Path(folder, name).stat()
+                except FileNotFoundError:
+                    continue  # an installer is at work: the next command sees the difference
                 digest.update(f"{folder}/{name} {status.st_size} {status.st_mtime_ns}\n".encode())
     return digest.hexdigest()[:16]
 

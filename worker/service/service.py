@@ -17,7 +17,7 @@ from ..config import Settings, UsageError
 from .ending import end_all, send, wait_until
 from .environment import code_stamp, differences, for_daemons
 from .logs import open_log, tail
-from .records import Daemon, Home, environment_of, living
+from .records import Home, environment_of, living
 
 START_S = 60.0
 LEAVE_S = 8.0
@@ -200,8 +200,3 @@ def _starting(home: Home, deadline: float) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def describe(daemon: Daemon | None) -> str:
-    """A daemon in a few words."""
-    return f"pid {daemon.pid}" if daemon else "not running"
