@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from temporalio.client import Client, Plugin
-from temporalio.envconfig import ClientConfigProfile
+from temporalio.envconfig import ClientConfigProfile, ClientConnectConfig
 from temporalio.service import RPCError
 
 from tenuto.activities.store import Store
@@ -33,7 +34,8 @@ async def connect(settings: Settings, store: Store | None = None) -> Client:
     if settings.address is None:
         raise Unreachable("the embedded Temporal Service is not running: `tenuto up` starts it")
     # TLS, API key and metadata as Temporal's own configuration has them; address and namespace are already decided.
-    config = ClientConfigProfile.load().to_client_connect_config()
+    # The embedded service has neither: a key meant for another service must not turn TLS on here.
+    config = ClientConnectConfig() if settings.embedded else ClientConfigProfile.load().to_client_connect_config()
     config["target_host"] = settings.address
     config["namespace"] = settings.namespace
     try:
@@ -41,5 +43,12 @@ async def connect(settings: Settings, store: Store | None = None) -> Client:
     except (RuntimeError, RPCError, OSError) as error:
         raise Unreachable(
             f"no Temporal Service answers at {settings.address} (namespace {settings.namespace}): "
-            f"{str(error).splitlines()[0]}. Check TEMPORAL_ADDRESS, or unset it to use the embedded service"
+            f"{_reason(error)}. Check TEMPORAL_ADDRESS, or unset it to use the embedded service"
         ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """The part of a transport error that is meant for people."""
+    text = str(error).splitlines()[0]
+    quoted = re.findall(r'message: "([^"]+)"', text)
+    return quoted[-1] if quoted else text

@@ -101,14 +101,14 @@ async def _connect_patiently(settings: Settings, store: Store, stop: asyncio.Eve
 
 def main() -> None:
     """Entry of the process. Leaves by `os._exit`: the interpreter's teardown crashes now and then with temporalio."""
-    from .config import Settings
+    from .config import Settings, UsageError
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     code = 0
     try:
         asyncio.run(serve(Settings.load()))
-    except Unreachable as error:
+    except (Unreachable, UsageError) as error:
         log.error("%s", error)
         code = 1
     finally:

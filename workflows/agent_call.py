@@ -144,7 +144,7 @@ class AgentCalls:
             return CallError(
                 kind="agent_cap",
                 name="WorkflowAgentCapError",
-                message=f"this run may call {limits.agents:,} agents and has. Ways on: resume it with a higher "
+                message=f"this run's cap of {limits.agents:,} agents is reached. Ways on: resume it with a higher "
                 "--max-agents (finished agents are reused), choose a smaller scope, or split the task into "
                 "several workflows",
             )

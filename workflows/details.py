@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic_core import to_json
-
 from .contracts import RunReport
 
 _ROWS = 15
@@ -48,9 +46,21 @@ def snapshot(report: RunReport) -> dict[str, Any]:
     return small.model_dump(mode="json")
 
 
-def json_size(value: Any) -> int:
-    """Bytes of a plain value as JSON."""
-    return len(to_json(value))
+def fits(value: Any, bytes_max: int) -> bool:
+    """Whether a plain value is at most about that many bytes as JSON; stops looking as soon as it is not."""
+    left = bytes_max
+    waiting = [value]
+    while waiting and left >= 0:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            left -= 2 + sum(len(key) + 4 for key in item)
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            left -= 2 + len(item)
+            waiting.extend(item)
+        else:
+            left -= len(item) + 2 if isinstance(item, str) else 8
+    return left >= 0
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:

@@ -22,7 +22,7 @@ from .width import Width
 
 with workflow.unsafe.imports_passed_through():
     from . import contracts, details
-    from .contracts import RunInput, RunReport
+    from .contracts import RunInput, RunReport, RunState
     from .run_state import RunLedger
     from .script.protocol import MEMORY_BYTES, STEP_SECONDS, Budget
 
@@ -110,26 +110,26 @@ class Run:
             value = await body()
         except RunEnded as ended:
             await self.agents.cancel_all()
-            self._report.status = "failed"
-            self._report.error = contracts.RunError(kind=ended.kind, message=str(ended), line=ended.line)
-            await self._keep(None, has_result=False)
+            error = contracts.RunError(kind=ended.kind, message=str(ended), line=ended.line)
+            await self._keep("failed", error=error)
             raise ApplicationError(str(ended), type=ended.kind, non_retryable=True) from ended
         except asyncio.CancelledError:
             await self.agents.cancel_all()
-            self._report.status = "stopped"
-            await self._keep(None, has_result=False)
+            await self._keep("stopped")
             raise
         await self.agents.cancel_all()
-        self._report.status = self.ledger.ended_status()
-        return await self._keep(value, has_result=True)
+        return await self._keep(self.ledger.ended_status(), value, has_result=True)
 
-    async def _keep(self, value: Any, *, has_result: bool) -> RunReport:
-        self._report.ended_at = _iso(workflow.now())
-        if self._report.status in ("failed", "stopped"):
-            self._report.partial = self.ledger.partial(f"runs/{self.id}/agents/{{agent}}/record.json")
+    async def _keep(
+        self, status: RunState, value: Any = None, *, has_result: bool = False, error: contracts.RunError | None = None
+    ) -> RunReport:
+        """Keep the report of the end, and only then say that the run has ended: whoever reads so finds the result."""
+        final = self._report.model_copy(update={"status": status, "error": error, "ended_at": _iso(workflow.now())})
+        if not has_result:
+            final.partial = self.ledger.partial(f"runs/{self.id}/agents/{{agent}}/record.json")
         if self._saving:
             await workflow.wait(self._saving)
-        report = self.report()
+        report = self.ledger.fill(final.model_copy(), agents="all")
         ref = await workflow.execute_activity(
             contracts.write_report,
             contracts.WriteReportInput(
@@ -143,8 +143,9 @@ class Run:
             retry_policy=RECORD_RETRY,
             summary="keep the report",
         )
-        report.result_ref = self._report.result_ref = ref
-        if has_result and details.json_size(value) <= INLINE_RESULT_BYTES:
+        report.result_ref = final.result_ref = ref
+        self._report = final
+        if has_result and details.fits(value, INLINE_RESULT_BYTES):
             report.result = value
         if self.input.search_attributes:
             workflow.upsert_search_attributes([STATUS.value_set(report.status)])

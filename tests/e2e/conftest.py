@@ -26,8 +26,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture
-def served(service: Served) -> Served:
+def served(service: Served) -> Iterator[Served]:
     """The module's service, its API as new."""
     service.api.control(reset=True)
     service.write_scripts()
-    return service
+    yield service
+    service.end_followers()

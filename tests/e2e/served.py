@@ -8,7 +8,7 @@ import os
 import subprocess
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class Served:
 
     tenuto: Tenuto
     api: SimulatedApi
+    followers: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def write_scripts(self) -> None:
         """`many.py` and `many.js`: `args.n` agents at once, whose prompts begin with `args.name`."""
@@ -47,7 +48,21 @@ class Served:
     def start(self, script: str, run_id: str, *words: str, n: int, name: str | None = None) -> subprocess.Popen[str]:
         """A follower of a new run of `many.py` or `many.js`."""
         args = json.dumps({"n": n, "name": name or run_id})
-        return self.tenuto.start("run", script, "--args", args, "--id", run_id, "--json", *words)
+        return self.follow("run", script, "--args", args, "--id", run_id, "--json", *words)
+
+    def follow(self, *words: str) -> subprocess.Popen[str]:
+        """A command that goes on while the test does; it is ended with the test."""
+        follower = self.tenuto.start(*words)
+        self.followers.append(follower)
+        return follower
+
+    def end_followers(self) -> None:
+        """A test that failed half-way leaves none behind: they would wait for the service for ever."""
+        while self.followers:
+            follower = self.followers.pop()
+            if follower.poll() is None:
+                follower.kill()
+                follower.communicate()
 
     def asked(self, name: str) -> list[dict[str, Any]]:
         """Requests so far whose prompt begins with a name, oldest first."""

@@ -45,6 +45,7 @@ HEARTBEAT = timedelta(milliseconds=100)
 LEFT_TO_THE_DRIVER = {
     "budget": "begins with tokens already spent",
     "js_clock_and_random": "begins at a given time",
+    "js_timers": "measures virtual time to the millisecond",
     "py_clock_and_random": "begins at a given time",
     "sleep_and_now": "sleeps for 90 s; a workflow test does so on the time-skipping server",
 }
@@ -89,7 +90,9 @@ def run_input(case: Case, dialect: Dialect, workspace: Path) -> RunInput:
         saved = workspace / (ref if ref.endswith(".js") else f".tenuto/workflows/{ref}.js")
         saved.parent.mkdir(parents=True, exist_ok=True)
         name = json.dumps(saved.stem)
-        saved.write_text(f"export const meta = {{name: {name}, description: 'd'}}\nreturn {json.dumps(answer['value'])}")
+        saved.write_text(
+            f"export const meta = {{name: {name}, description: 'd'}}\nreturn {json.dumps(answer['value'])}"
+        )
     budget: Mapping[str, Any] = spec.get("budget", {})
     limits = RunLimits(
         agents=spec.get("limits", {}).get("agents", 1000),
@@ -115,9 +118,7 @@ async def perform(client: Client, store: Store, run: RunInput, run_id: str) -> t
         report = RunReport.model_validate_json(await store.get(f"runs/{run_id}/report.json"))
     seen = Seen(result=report.result, log=await handle.query(Orchestration.log))
     if report.error is not None:
-        seen.failed = Failed(
-            events=(), message=report.error.message, kind=report.error.kind, line=report.error.line
-        )
+        seen.failed = Failed(events=(), message=report.error.message, kind=report.error.kind, line=report.error.line)
     async for event in handle.fetch_history_events():
         if event.HasField("activity_task_scheduled_event_attributes"):
             scheduled = event.activity_task_scheduled_event_attributes

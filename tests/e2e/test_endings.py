@@ -47,7 +47,7 @@ _IDLE = ("cached", "failed", "skipped", "running", "queued")
 
 def test_a_script_that_throws_exits_1_with_what_had_finished(served: Served) -> None:
     served.tenuto.script("throws.js", THROWS)
-    report = ended(served.tenuto.start("run", "throws.js", "--json"), code=1)
+    report = ended(served.follow("run", "throws.js", "--json"), code=1)
     assert (report["status"], report["error"]["line"], list(report["partial"])) == ("failed", 3, ["a1"])
     assert "no good" in report["error"]["message"]
 
@@ -75,7 +75,10 @@ def test_ctrl_c_leaves_the_follower_and_a_later_one_attaches(served: Served) -> 
     assert "it goes on" in err
     assert ended(served.start("many.js", "wf_left", n=4))["census"]["done"] == 4
     assert len(served.asked("wf_left")) == 4
-    assert served.start("many.js", "wf_left", n=5).wait(timeout=20) == 2, "other arguments are another run"
+    other = served.start("many.js", "wf_left", n=5)
+    out, err = other.communicate(timeout=20)
+    assert (other.returncode, out) == (2, "")
+    assert "other arguments" in err
 
 
 def test_a_detached_run_is_read_when_it_has_ended(served: Served) -> None:
@@ -84,3 +87,19 @@ def test_a_detached_run_is_read_when_it_has_ended(served: Served) -> None:
     assert report["status"] == "running"
     until(lambda: served.tenuto.json("show", "wf_detached")["status"] == "completed")
     assert len(served.tenuto.json("result", "wf_detached")["result"]["said"]) == 2
+
+
+def test_a_run_says_that_it_has_ended_only_when_its_result_is_kept(served: Served) -> None:
+    """A store that refuses for a while costs nothing but that while."""
+    in_the_way = served.tenuto.home / "store" / "runs" / "wf_kept" / "result.json"
+    in_the_way.mkdir(parents=True)
+    follower = served.start("many.py", "wf_kept", n=2)
+    until(lambda: served.answered("wf_kept") == 2 and _is_being_kept(served, "wf_kept"))
+    assert served.tenuto.json("show", "wf_kept")["status"] == "running"
+    in_the_way.rmdir()
+    assert len(ended(follower)["result"]["said"]) == 2
+
+
+def _is_being_kept(served: Served, run_id: str) -> bool:
+    scheduled = (event.activity_task_scheduled_event_attributes for event in served.history(run_id))
+    return "write_report" in {attributes.activity_type.name for attributes in scheduled}

@@ -27,7 +27,7 @@ BYTES_PER_AGENT = 1024
 
 def test_a_thousand_agents_complete_and_the_next_is_refused(served: Served) -> None:
     served.tenuto.script("too-many.js", ONE_TOO_MANY)
-    report = ended(served.tenuto.start("run", "too-many.js", "--json", "--id", "wf_thousand"), code=3)
+    report = ended(served.follow("run", "too-many.js", "--json", "--id", "wf_thousand"), code=3)
     assert report["result"] == {"said": 1000, "refused": "WorkflowAgentCapError", "failures": 1}
     assert (report["census"]["agents"], report["census"]["done"]) == (1000, 1000)
     assert [failure["kind"] for failure in report["failures"]] == ["agent_cap"]
@@ -41,7 +41,7 @@ def test_fifty_megabytes_come_back_byte_for_byte(served: Served) -> None:
     lines = LARGE_BYTES // len(LINE.encode())
     whole = (LINE * lines).encode()
     served.tenuto.script("large.js", LARGE)
-    report = ended(served.tenuto.start("run", "large.js", "--args", f'{{"n": {lines}}}', "--json", "--id", "wf_large"))
+    report = ended(served.follow("run", "large.js", "--args", f'{{"n": {lines}}}', "--json", "--id", "wf_large"))
     assert report["result"].encode() == whole
     assert served.tenuto("result", "wf_large", "-o", "large.txt").returncode == 0
     assert (served.tenuto.folder / "large.txt").read_bytes() == whole

@@ -1,10 +1,12 @@
 """The books of a run: every agent in exactly one state, every missing value a failure."""
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tenuto.workflows.contracts import RunReport, Usage
-from tenuto.workflows.details import markdown, snapshot
+from tenuto.workflows.details import fits, markdown, snapshot
 from tenuto.workflows.run_state import LOG_LINES_KEPT, Agent, RunLedger, label_of
 
 
@@ -87,3 +89,16 @@ def test_the_snapshot_stays_small_however_large_the_run_is() -> None:
         ledger.fail("a1", "x", None, "refusal", "m" * 50)
     report = ledger.fill(RunReport(run_id="r", workflow="w", status="running", result="x" * 10_000), agents="all")
     assert len(str(snapshot(report))) < 5000
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers(0, 999) | st.text("ab", max_size=30),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text("xy"), inner),
+    )
+)
+def test_what_fits_is_small_as_json(value: object) -> None:
+    size = len(json.dumps(value, separators=(",", ":")))
+    assert fits(value, 4 * size + 16)
+    if size > 400:
+        assert not fits(value, size // 4)

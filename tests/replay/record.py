@@ -1,0 +1,123 @@
+"""Records golden histories: `python -m tests.replay.record [NAME …]`, without a name all that are not there yet.
+
+A history that is there is never recorded again: it stands for the runs of those who have not upgraded. Where a change
+is meant, add a scenario under a new name (`…-v2`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio import activity
+from temporalio.client import WorkflowFailureError
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from tenuto.activities.reports import ReportActivities
+from tenuto.activities.store import Store
+from tenuto.worker.plugin import TenutoPlugin
+from tenuto.workflows.contracts import LoadScriptInput, RunAgentInput, RunAgentResult, Script, Usage
+from tenuto.workflows.script.dialects import close_interpreters
+
+from .scenarios import SCENARIOS, Scenario, nested
+
+HISTORIES = Path(__file__).parents[1] / "data" / "histories"
+QUEUE = "golden"
+DEADLINE_S = 60.0
+WHO = "golden"
+ATTRIBUTES = ("TenutoWorkflow", "TenutoStatus", "TenutoOwner")
+
+
+class Played:
+    """Activities with the same answers each time."""
+
+    def __init__(self, *, waits: bool) -> None:
+        self._waits = waits
+        self.waiting = asyncio.Event()
+
+    @activity.defn(name="run_agent")
+    async def run_agent(self, input: RunAgentInput) -> RunAgentResult:
+        """Answer by the prompt: `bad` fails for good, a schema is satisfied, all else is echoed."""
+        while self._waits:
+            self.waiting.set()
+            activity.heartbeat()
+            await asyncio.sleep(0.1)
+        if "bad" in input.prompt:
+            raise ApplicationError("no such thing", type="invalid_request_error", non_retryable=True)
+        value: Any = {"n": 7} if input.output_schema else f"answer to: {input.prompt}"
+        return RunAgentResult(value=value, usage=Usage(input_tokens=10, output_tokens=5, usd=0.001))
+
+    @activity.defn(name="load_script")
+    async def load_script(self, input: LoadScriptInput) -> Script:
+        """The one script that is called by others."""
+        return nested()
+
+
+async def record(environment: WorkflowEnvironment, store: Store, name: str, scenario: Scenario) -> str:
+    """Run a scenario to its end and return its history as JSON."""
+    played, reports = Played(waits=scenario.waits), ReportActivities(store)
+    client = environment.client
+    async with Worker(
+        client,
+        task_queue=QUEUE,
+        identity=WHO,
+        activities=[played.run_agent, played.load_script, reports.write_report, reports.append_log],
+        max_heartbeat_throttle_interval=timedelta(milliseconds=100),
+        default_heartbeat_throttle_interval=timedelta(milliseconds=100),
+    ):
+        handle = await client.start_workflow(
+            scenario.workflow, scenario.input, id=f"wf_{name}", task_queue=QUEUE, task_timeout=timedelta(seconds=4)
+        )
+        if scenario.waits:
+            await asyncio.wait_for(played.waiting.wait(), DEADLINE_S)
+            await handle.cancel()
+        try:
+            await asyncio.wait_for(handle.result(), DEADLINE_S)
+        except WorkflowFailureError as error:
+            print(f"{name}: {error.cause}", file=sys.stderr)
+        history = json.loads((await handle.fetch_history()).to_json())
+    return json.dumps(_without_places(history), indent=1, sort_keys=True) + "\n"
+
+
+def _without_places(value: Any) -> Any:
+    """Stack traces name the files of one machine, and replay does not look at them."""
+    if isinstance(value, dict):
+        return {key: _without_places(item) for key, item in value.items() if key != "stackTrace"}
+    return [_without_places(item) for item in value] if isinstance(value, list) else value
+
+
+async def main(names: list[str]) -> None:
+    """Record what was asked for, and refuse to overwrite."""
+    missing = [name for name in SCENARIOS if not (HISTORIES / f"{name}.json").exists()]
+    for name in names:
+        if name not in missing:
+            raise SystemExit(f"{name} is recorded already, or unknown; to record: {', '.join(missing) or 'nothing'}")
+    HISTORIES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(f"file://{folder}")
+        async with await WorkflowEnvironment.start_local(
+            dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
+            plugins=[TenutoPlugin(store)],
+            identity=WHO,
+            search_attributes=[SearchAttributeKey.for_keyword(key) for key in ATTRIBUTES],
+        ) as environment:
+            for name in names or missing:
+                text = await record(environment, store, name, SCENARIOS[name])
+                (HISTORIES / f"{name}.json").write_text(text, encoding="utf-8")
+                print(f"{name}: {len(text):,} bytes")
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))
+    close_interpreters()
+    sys.stdout.flush()
+    os._exit(0)

@@ -1,0 +1,135 @@
+"""The runs whose histories are kept: what they start with, and what ends them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tenuto.workflows.contracts import RunInput, RunLimits, Script
+from tenuto.workflows.script.dialects import load
+
+PY = (
+    "from tenuto import Meta, agent, budget, failures, log, now, parallel, phase, pipeline, sleep, workflow\n"
+    'meta = Meta(name="golden", description="Every primitive once", phases=["Find", "Check"])\n\n\n'
+)
+JS = "export const meta = { name: 'golden', description: 'Every primitive once', phases: [{ title: 'Find' }] }\n"
+
+EVERY_PRIMITIVE_PY = (
+    PY
+    + '''SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+
+
+async def check(path):
+    return await agent(f"check {path}", phase="Check", label=path)
+
+
+async def again(previous, path):
+    return f"{path}: {previous}"
+
+
+async def main(args):
+    started = now()
+    phase("Find")
+    log("begins")
+    typed = await agent("typed answer", schema=SCHEMA, model="opus", effort="low")
+    try:
+        await agent("bad one")
+    except RuntimeError as error:
+        log(f"caught {error}")
+    both = await parallel([agent("left"), agent("bad right"), lambda: agent("late")])
+    piped = await pipeline(["a.py", "bad.py", "c.py"], check, again)
+    await sleep(2)
+    inner = await workflow("inner", {"n": typed["n"]})
+    capped = "no"
+    try:
+        await parallel([])
+        await agent("one too many")
+    except RuntimeError as error:
+        capped = str(error)[:6]
+    return {
+        "typed": typed, "both": both, "piped": piped, "inner": inner, "capped": capped, "args": args,
+        "kinds": [f["kind"] for f in failures()], "slept": now() - started >= 2,
+        "spent": budget.spent() > 0, "total": budget.total,
+    }
+'''
+)
+EVERY_PRIMITIVE_JS = (
+    JS
+    + """phase('Find')
+log('begins', args.n)
+const started = Date.now()
+const typed = await agent('typed answer', {
+  schema: { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] }, model: 'opus', effort: 'low',
+})
+const lost = await agent('bad one')
+const both = await parallel([() => agent('left'), () => agent('bad right'), () => agent('late')])
+const piped = await pipeline(['a.js', 'bad.js', 'c.js'],
+  (path) => agent(`check ${path}`, { phase: 'Check', label: path }),
+  (previous, path, index) => `${index} ${path}: ${previous}`)
+await new Promise((resolve) => setTimeout(resolve, 2000))
+const inner = await workflow('inner', { n: typed.n })
+let capped = 'no'
+try { await agent('one too many') } catch (error) { capped = error.name }
+return { typed, lost, both, piped, inner, capped, args, kinds: failures().map((f) => f.kind),
+  slept: Date.now() - started >= 2000, spent: budget.spent() > 0, total: budget.total, chance: Math.random() }
+"""
+)
+INNER = (
+    'from tenuto import Meta, agent, log\n\nmeta = Meta(name="inner", description="Called by the others")\n\n\n'
+    'async def main(args):\n    log("inside")\n    return await agent(f"inner {args[\'n\']}")\n'
+)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One run. `waits` names the agents' prompts that never end by themselves: such a run is stopped meanwhile."""
+
+    workflow: str
+    input: RunInput
+    waits: bool = False
+
+
+def script(source: str, name: str) -> Script:
+    return Script.of(load(source.encode(), name))
+
+
+def nested() -> Script:
+    """What `load_script` answers."""
+    return script(INNER, "inner.py")
+
+
+def orchestration(source: str, name: str, *, waits: bool = False, **given: Any) -> Scenario:
+    return Scenario("Orchestration", RunInput(script=script(source, name), **given), waits=waits)
+
+
+def survey(*, waits: bool = False) -> Scenario:
+    hand_written = Script(name="survey", dialect="python", source="", sha256="")
+    args = {"question": "Is it safe?", "items": ["tar", "bad zip", "gzip"]}
+    return Scenario("Survey", RunInput(script=hand_written, args=args, has_args=True), waits=waits)
+
+
+ENDLESS_PY = PY + "async def main(args):\n    await agent('first')\n    while True:\n        pass\n"
+ENDLESS_JS = JS + "await agent('first')\nwhile (true) {}\n"
+MANY = PY + "async def main(args):\n    for i in range(9):\n        await agent(f'w {i}')\n"
+SPENDING = JS + "await agent('x')\nconst left = budget.remaining()\nawait agent('y')\nreturn left\n"
+WAITING = PY + "async def main(args):\n    log('waits')\n    return await parallel([agent('wait 1'), agent('wait 2')])\n"
+
+# 1 typed, 1 bad, 3 in parallel, 3 in the pipeline, 1 inside: the tenth is over the cap.
+ALL = RunLimits(agents=9, concurrency=2, output_tokens=10_000)
+
+SCENARIOS: dict[str, Scenario] = {
+    "orchestration-python-v1": orchestration(
+        EVERY_PRIMITIVE_PY, "golden.py", args={"n": 3}, has_args=True, limits=ALL, search_attributes=True
+    ),
+    "orchestration-javascript-v1": orchestration(
+        EVERY_PRIMITIVE_JS, "golden.js", args={"n": 3}, has_args=True, limits=ALL
+    ),
+    "orchestration-agent-cap-v1": orchestration(MANY, "many.py", limits=RunLimits(agents=2)),
+    "orchestration-budget-v1": orchestration(SPENDING, "spending.js", limits=RunLimits(output_tokens=5)),
+    "orchestration-time-limit-python-v1": orchestration(ENDLESS_PY, "endless.py"),
+    "orchestration-time-limit-javascript-v1": orchestration(ENDLESS_JS, "endless.js"),
+    "orchestration-stopped-v1": orchestration(WAITING, "waiting.py", waits=True),
+    "survey-v1": survey(),
+    "survey-stopped-v1": survey(waits=True),
+}
+
