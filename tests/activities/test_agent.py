@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import jsonschema
 import pytest
 from temporalio.exceptions import ApplicationError
 
@@ -252,3 +253,14 @@ async def failed(stage: Stage, **given: Any) -> ApplicationError:
     with pytest.raises(ApplicationError) as raised:
         await stage.run(**given)
     return raised.value
+
+
+async def test_a_schema_that_the_api_cannot_take_is_instructed_and_still_satisfied(stage: Stage) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"scores": {"type": "object", "additionalProperties": {"type": "integer"}}},
+        "required": ["scores"],
+    }
+    result = await stage.run("Score them.", output_schema=schema)
+    jsonschema.validate(result.value, schema)
+    assert len(requests(stage)) <= 3

@@ -16,7 +16,7 @@ JS = "export const meta = { name: 'golden', description: 'Every primitive once',
 
 EVERY_PRIMITIVE_PY = (
     PY
-    + '''SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    + """SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 
 
 async def check(path):
@@ -51,7 +51,7 @@ async def main(args):
         "kinds": [f["kind"] for f in failures()], "slept": now() - started >= 2,
         "spent": budget.spent() > 0, "total": budget.total,
     }
-'''
+"""
 )
 EVERY_PRIMITIVE_JS = (
     JS
@@ -112,7 +112,9 @@ ENDLESS_PY = PY + "async def main(args):\n    await agent('first')\n    while Tr
 ENDLESS_JS = JS + "await agent('first')\nwhile (true) {}\n"
 MANY = PY + "async def main(args):\n    for i in range(9):\n        await agent(f'w {i}')\n"
 SPENDING = JS + "await agent('x')\nconst left = budget.remaining()\nawait agent('y')\nreturn left\n"
-WAITING = PY + "async def main(args):\n    log('waits')\n    return await parallel([agent('wait 1'), agent('wait 2')])\n"
+WAITING = (
+    PY + "async def main(args):\n    log('waits')\n    return await parallel([agent('wait 1'), agent('wait 2')])\n"
+)
 
 # 1 typed, 1 bad, 3 in parallel, 3 in the pipeline, 1 inside: the tenth is over the cap.
 ALL = RunLimits(agents=9, concurrency=2, output_tokens=10_000)
@@ -132,4 +134,3 @@ SCENARIOS: dict[str, Scenario] = {
     "survey-v1": survey(),
     "survey-stopped-v1": survey(waits=True),
 }
-

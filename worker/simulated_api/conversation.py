@@ -30,6 +30,18 @@ def text_of(content: Any) -> str:
     return "\n".join(parts)
 
 
+def _instructed(system: str) -> dict[str, Any] | None:
+    _, opened, rest = system.partition("<json_schema>")
+    text, closed, _ = rest.partition("</json_schema>")
+    if not (opened and closed):
+        return None
+    try:
+        schema = json.loads(text)
+    except ValueError:
+        return None  # prose that only looks like it
+    return schema if isinstance(schema, dict) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """One request of `POST /v1/messages` that passed validation."""
@@ -57,9 +69,12 @@ class Conversation:
 
     @property
     def schema(self) -> dict[str, Any] | None:
-        """The schema of `output_config.format`."""
+        """The schema of `output_config.format`, or one that `system` gives between `<json_schema>` tags.
+
+        A model does what its instructions say; clients put a schema there that the API does not take.
+        """
         form = (self.body.get("output_config") or {}).get("format")
-        return form["schema"] if form else None
+        return form["schema"] if form else _instructed(text_of(self.body.get("system")))
 
     @property
     def forced_tool(self) -> dict[str, Any] | None:

@@ -1,0 +1,160 @@
+"""Runs recorded by earlier versions replay to the very same requests and the very same end."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenuto.activities.store import Store
+from tenuto.worker.plugin import WORKFLOWS
+from tenuto.workflows import strikes
+from tenuto.workflows.contracts import WriteReportInput
+from tenuto.workflows.script import dialects
+from tenuto.workflows.script.protocol import LoadedScript, Session
+
+from .replaying import history_of, recorded_inputs, replay
+from .scenarios import SCENARIOS
+
+FILES = sorted((Path(__file__).parents[1] / "data" / "histories").glob("*.json"))
+TIME_LIMITS = [path for path in FILES if "time-limit" in path.name]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(f"file://{tmp_path}/store")
+
+
+def read(path: Path) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return data
+
+
+def named(name: str) -> dict[str, Any]:
+    return read(next(path for path in FILES if path.stem == name))
+
+
+def started(data: dict[str, Any]) -> dict[str, Any]:
+    attributes: dict[str, Any] = data["events"][0]["workflowExecutionStartedEventAttributes"]
+    return attributes
+
+
+def rewrite(payload: dict[str, str], change: Callable[[Any], None]) -> None:
+    value = json.loads(base64.b64decode(payload["data"]))
+    change(value)
+    payload["data"] = base64.b64encode(json.dumps(value).encode()).decode()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+async def test_a_recorded_run_asks_for_the_same_and_ends_the_same(path: Path, store: Store) -> None:
+    history = history_of(read(path))
+    heard = await replay(history, store)
+    recorded = recorded_inputs(history)
+    asked = [(name, json.loads(input.model_dump_json(exclude_unset=True))) for name, input in heard.asked]
+    assert [name for name, _ in asked] == [name for name, _ in recorded]
+    # What is recorded must come again; a later version may add fields.
+    for (name, now), (_, then) in zip(asked, recorded, strict=True):
+        for key in ("result", "log", "prompt", "label", "phase", "output_schema", "effort", "name"):
+            assert now.get(key) == then.get(key), (name, key)
+    then = next(input for name, input in reversed(recorded) if name == "write_report")["report"]
+    now = heard.report.model_dump(mode="json")
+    for key in ("status", "error", "census", "failures", "usage", "partial", "started_at"):
+        assert _holds(now[key], then.get(key)), key
+    assert len(heard.ends) == 1
+
+
+def _holds(now: Any, then: Any) -> bool:
+    """Whether all that was recorded is there again."""
+    if isinstance(then, dict):
+        return isinstance(now, dict) and all(_holds(now.get(key), value) for key, value in then.items())
+    if isinstance(then, list):
+        return isinstance(now, list) and len(now) == len(then) and all(map(_holds, now, then))
+    return bool(now == then)
+
+
+def test_every_workflow_type_has_a_golden_history() -> None:
+    recorded = {started(read(path))["workflowType"]["name"] for path in FILES}
+    assert {workflow.__name__ for workflow in WORKFLOWS} <= recorded
+
+
+def test_every_scenario_is_recorded() -> None:
+    assert set(SCENARIOS) <= {path.stem for path in FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_history_needs_no_store_and_names_no_place(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert "ExternalStorageReference" not in base64_free(json.loads(text))
+    assert "stackTrace" not in text
+
+
+def base64_free(value: Any) -> str:
+    """All text of a history, payloads decoded."""
+    if isinstance(value, dict):
+        parts = [
+            base64.b64decode(item).decode("utf-8", "replace") if key in ("data", "messageType") else base64_free(item)
+            for key, item in value.items()
+        ]
+        return " ".join(parts)
+    if isinstance(value, list):
+        return " ".join(map(base64_free, value))
+    return str(value)
+
+
+async def test_a_script_that_calls_one_agent_more_is_found_out(store: Store) -> None:
+    data = named("orchestration-python-v1")
+
+    def add_a_call(input: dict[str, Any]) -> None:
+        source = input["script"]["source"]
+        input["script"]["source"] = source.replace('log("begins")', 'await sleep(1)\n    log("begins")')
+        assert input["script"]["source"] != source
+
+    rewrite(started(data)["input"]["payloads"][0], add_a_call)
+    with pytest.raises(RuntimeError, match=r"(?i)nondeterminism"):
+        await replay(history_of(data), store)
+
+
+async def test_an_activity_under_another_name_is_found_out(store: Store) -> None:
+    text = json.dumps(named("survey-v1")).replace('"run_agent"', '"run_subagent"')
+    with pytest.raises(RuntimeError, match=r"(?i)nondeterminism"):
+        await replay(history_of(json.loads(text)), store)
+
+
+async def test_another_answer_is_heard_in_the_outcome(store: Store) -> None:
+    data = named("orchestration-javascript-v1")
+    done = next(e for e in data["events"] if "activityTaskCompletedEventAttributes" in e)
+    payload = done["activityTaskCompletedEventAttributes"]["result"]["payloads"][0]
+    rewrite(payload, lambda result: result["value"].update(n=8))
+    heard = await replay(history_of(data), store)
+    kept = next(input for _, input in heard.asked if isinstance(input, WriteReportInput))
+    assert kept.result["typed"] == {"n": 8}
+
+
+@pytest.mark.parametrize("path", TIME_LIMITS, ids=lambda path: path.stem)
+async def test_a_recorded_time_limit_decides_without_running_the_step(
+    path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered: list[str] = []
+    strikes.forget()
+    opened = dialects.open_session
+
+    def counting(script: LoadedScript, *, args: Any, has_args: bool, seed: str) -> Session:
+        session = opened(script, args=args, has_args=has_args, seed=seed)
+        resume = session.resume
+
+        def resumed(*given: Any) -> Any:
+            entered.append("resume")
+            return resume(*given)
+
+        session.resume = resumed  # type: ignore[method-assign]
+        return session
+
+    monkeypatch.setattr(dialects, "open_session", counting)
+    heard = await replay(history_of(read(path)), store)
+    assert heard.report.error is not None
+    assert heard.report.error.kind == "time_limit"
+    assert entered == []
