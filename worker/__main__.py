@@ -77,6 +77,10 @@ def main() -> None:
         from tenuto.workflows.script.dialects import close_interpreters
 
         close_interpreters()
+    if "tenuto.worker.telemetry" in sys.modules:
+        from .telemetry import flush
+
+        flush()
     try:
         sys.stdout.flush()
         sys.stderr.flush()

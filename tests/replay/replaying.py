@@ -74,7 +74,8 @@ async def replay(history: WorkflowHistory, store: Store) -> Heard:
     """Replay one history.
 
     Raises:
-        RuntimeError: the Workflow does something else than what is recorded, or its task fails.
+        NondeterminismError: the Workflow does something else than what is recorded.
+        RuntimeError: its Workflow Task fails.
     """
     listening = Listening()
     replayer = Replayer(workflows=[], plugins=[TenutoPlugin(store)], interceptors=[listening])
