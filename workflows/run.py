@@ -7,7 +7,7 @@ A Workflow class stays thin: it makes a `Run`, gives it a body, and answers quer
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -109,21 +109,29 @@ class Run:
         try:
             value = await body()
         except RunEnded as ended:
-            await self.agents.cancel_all()
             error = contracts.RunError(kind=ended.kind, message=str(ended), line=ended.line)
-            await self._keep("failed", error=error)
+            await _to_the_end(self._keep("failed", error=error))
             raise ApplicationError(str(ended), type=ended.kind, non_retryable=True) from ended
         except asyncio.CancelledError:
-            await self.agents.cancel_all()
-            await self._keep("stopped")
+            await _to_the_end(self._keep("stopped"))
             raise
-        await self.agents.cancel_all()
-        return await self._keep(self.ledger.ended_status(), value, has_result=True)
+        return await _to_the_end(self._keep(None, value, has_result=True))
 
     async def _keep(
-        self, status: RunState, value: Any = None, *, has_result: bool = False, error: contracts.RunError | None = None
+        self,
+        status: RunState | None,
+        value: Any = None,
+        *,
+        has_result: bool = False,
+        error: contracts.RunError | None = None,
     ) -> RunReport:
-        """Keep the report of the end, and only then say that the run has ended: whoever reads so finds the result."""
+        """Keep the report of the end, and only then say that the run has ended: whoever reads so finds the result.
+
+        Args:
+            status: `None` for a run that has a value; what became of its agents decides.
+        """
+        await self.agents.cancel_all()
+        status = status or self.ledger.ended_status()
         final = self._report.model_copy(update={"status": status, "error": error, "ended_at": _iso(workflow.now())})
         if not has_result:
             final.partial = self.ledger.partial(f"runs/{self.id}/agents/{{agent}}/record.json")
@@ -161,6 +169,17 @@ class Run:
             retry_policy=RECORD_RETRY,
             summary="keep log lines",
         )
+
+
+async def _to_the_end(keeping: Coroutine[Any, Any, RunReport]) -> RunReport:
+    """Wait for the report whatever happens: a stop that comes after the end changes nothing about it."""
+    task = asyncio.create_task(keeping)
+    while True:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.done():
+                raise
 
 
 def _iso(moment: datetime) -> str:

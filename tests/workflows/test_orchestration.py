@@ -171,6 +171,29 @@ async def test_a_stopped_run_ends_its_agents_before_it_says_so(stage: Stage) -> 
     assert report.census.skipped == 1
 
 
+async def test_a_stop_that_comes_after_the_end_leaves_the_result_whole(
+    stage: Stage, gate: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, put = asyncio.Event(), stage.store.put
+
+    async def slow_put(key: str, data: bytes) -> None:
+        if key.endswith("result.json"):
+            writing.set()
+            await gate.wait()
+        await put(key, data)
+
+    monkeypatch.setattr(stage.store, "put", slow_put)
+    async with stage.playing():
+        handle = await stage.start(PY + "async def main(args):\n    return await agent('x')\n")
+        await writing.wait()
+        await handle.cancel()
+        await handle.query(Orchestration.progress)  # the cancellation has been handled when this is answered
+        gate.set()
+        report = await handle.result()
+    assert report.status == "completed"
+    assert report.result == "answer to: x"
+
+
 async def test_a_script_that_waits_for_nothing_is_stuck(stage: Stage) -> None:
     async with stage.playing():
         handle = await stage.start(JS + "await new Promise(() => {})", "s.js")
