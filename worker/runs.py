@@ -17,6 +17,7 @@ from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import (
     Client,
     WorkflowExecution,
+    WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
@@ -37,7 +38,8 @@ WORKFLOW = "Orchestration"
 MEMO = "tenuto"
 TASK_TIMEOUT = timedelta(seconds=4)
 """A Workflow Task that a dead Worker had started waits this long (MEASURED)."""
-QUERY_TIMEOUT = timedelta(seconds=1.5)
+QUERY_S = 1.5
+"""In all: the client tries again after a timeout of its own, and a reader without a Worker would wait twice."""
 RECONNECT_S = 0.3
 ENDED: tuple[RunState, ...] = ("completed", "degraded", "failed", "stopped")
 ATTRIBUTES = ("TenutoWorkflow", "TenutoStatus", "TenutoOwner")
@@ -171,12 +173,8 @@ class Runs:
         stored = await self._stored(check_run_id(run_id))
         if stored is not None:
             return self._with_ui(stored)
-        client = await self.client()
-        handle = client.get_workflow_handle(run_id)
-        try:
-            described = await handle.describe(rpc_timeout=timedelta(seconds=10))
-        except RPCError as error:
-            raise _unless_unknown(error, run_id) from None
+        described = await self._describe(run_id)
+        handle = (await self.client()).get_workflow_handle(run_id)
         if described.status == WorkflowExecutionStatus.RUNNING:
             live = await self._query(handle, agents)
             return self._with_ui(live or await _from_memo(described))
@@ -199,8 +197,9 @@ class Runs:
         client = await self.client()
         handle = client.get_workflow_handle(run_id)
         try:
-            lines: list[str] = await handle.query("log", result_type=list[str], rpc_timeout=QUERY_TIMEOUT)
-        except (RPCError, WorkflowQueryFailedError):
+            async with asyncio.timeout(QUERY_S):
+                lines: list[str] = await handle.query("log", result_type=list[str])
+        except (TimeoutError, RPCError, WorkflowQueryFailedError):
             return None
         return lines
 
@@ -210,8 +209,9 @@ class Runs:
         Raises:
             UnknownRun: there is no such run.
         """
-        if (await self.report(run_id, agents=False)).status not in ENDED:
-            lines = await self.live_log(run_id)
+        if await self._stored(check_run_id(run_id)) is None:
+            described = await self._describe(run_id)
+            lines = await self.live_log(run_id) if described.status == WorkflowExecutionStatus.RUNNING else None
             if lines is not None:
                 return lines
         return await self.kept_log(run_id)
@@ -294,11 +294,19 @@ class Runs:
         except (FileNotFoundError, ValidationError):
             return None
 
+    async def _describe(self, run_id: str) -> WorkflowExecutionDescription:
+        handle = (await self.client()).get_workflow_handle(run_id)
+        try:
+            return await handle.describe(rpc_timeout=timedelta(seconds=10))
+        except RPCError as error:
+            raise _unless_unknown(error, run_id) from None
+
     async def _query(self, handle: WorkflowHandle[object, object], agents: bool) -> RunReport | None:
         name = "report" if agents else "progress"
         try:
-            live: RunReport = await handle.query(name, result_type=RunReport, rpc_timeout=QUERY_TIMEOUT)
-        except (RPCError, WorkflowQueryFailedError):
+            async with asyncio.timeout(QUERY_S):
+                live: RunReport = await handle.query(name, result_type=RunReport)
+        except (TimeoutError, RPCError, WorkflowQueryFailedError):
             return None  # no Worker is up, or it is busy: the memo has to do
         return live
 
