@@ -40,8 +40,10 @@ PASSED_THROUGH = (
     "tenuto.workflows.details",
     "tenuto.workflows.failure_kinds",
     "tenuto.workflows.models",
+    "tenuto.workflows.policy",
     "tenuto.workflows.run_state",
     "tenuto.workflows.script",
+    "tenuto.workflows.setup_contracts",
     "tenuto.workflows.strikes",
 )
 

@@ -304,29 +304,30 @@ class AppendLogInput(Wire):
     lines: list[str]
 
 
-def _only_an_interface(name: str) -> RuntimeError:
+def only_an_interface(name: str) -> RuntimeError:
+    """What the body of an Activity's interface raises."""
     return RuntimeError(f"{name} is an interface; the Worker registers its implementation")
 
 
 @activity.defn(name="run_agent")
 async def run_agent(input: RunAgentInput) -> RunAgentResult:
     """Hold one conversation with a model until it has a final answer."""
-    raise _only_an_interface("run_agent")
+    raise only_an_interface("run_agent")
 
 
 @activity.defn(name="load_script")
 async def load_script(input: LoadScriptInput) -> Script:
     """Resolve a saved workflow by name or path. Fails with type `unknown_workflow`, or `load`."""
-    raise _only_an_interface("load_script")
+    raise only_an_interface("load_script")
 
 
 @activity.defn(name="write_report")
 async def write_report(input: WriteReportInput) -> str | None:
     """Write the final report; returns the store key of the result, if there is one."""
-    raise _only_an_interface("write_report")
+    raise only_an_interface("write_report")
 
 
 @activity.defn(name="append_log")
 async def append_log(input: AppendLogInput) -> None:
     """Append narrator lines to the run's log."""
-    raise _only_an_interface("append_log")
+    raise only_an_interface("append_log")

@@ -1,0 +1,1 @@
+"""Standing instructions of subagents: `CLAUDE.md`, `AGENTS.md`, and named agent definitions."""

@@ -1,0 +1,51 @@
+"""Confined access to the files of one workspace: no path, link or race leads out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class OutsideWorkspace(Exception):
+    """A path leads out of the workspace, or to a part of it that is not to be touched."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """A regular file, without its content."""
+
+    path: str
+    size: int
+    mtime_ns: int
+    mode: int
+
+
+class Files(Protocol):
+    """Files below one root. Paths are relative to it, or absolute within it; results are relative, `/` between parts.
+
+    Every method raises `OutsideWorkspace`, and `OSError` as the system does (`FileNotFoundError`, `IsADirectoryError`).
+    """
+
+    @property
+    def root(self) -> Path:
+        """Absolute and resolved."""
+
+    def relative(self, path: str) -> str:
+        """The path within the workspace, by its spelling alone."""
+
+    def read(self, path: str, bytes_max: int) -> bytes:
+        """The content of a regular file; a larger one is a `ValueError` that says so."""
+
+    def write(self, path: str, data: bytes) -> None:
+        """Replace or create a file, whole or not at all; folders are made, its mode is kept."""
+
+    def info(self, path: str) -> FileInfo:
+        """About a regular file."""
+
+    def walk(self, pattern: str, under: str = ".") -> Iterator[FileInfo]:
+        """Regular files that match a glob pattern (`**`, `*`, `?`, `[…]`, `{a,b}`), in path order, links not followed.
+
+        Files that git ignores, and `.git` itself, are left out, except where the pattern names them.
+        """

@@ -1,0 +1,1 @@
+"""What a run may do: permission rules, read once, narrowed per agent, decided without a question. Pure."""

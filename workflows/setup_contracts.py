@@ -1,0 +1,98 @@
+"""Wire contracts of what is fixed when a run starts: its policy, its workspace, the instructions its agents are given.
+
+The bulk lies in the store as one `RunSetup` a run; calls carry only its key, so that a thousand agents do not carry a
+thousand copies of it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+from temporalio import activity
+
+from .contracts import Wire, only_an_interface
+
+
+class Policy(Wire):
+    """What a run may do. Rules are in Claude Code's permission grammar (`workflows/policy`)."""
+
+    allow: list[str] = Field(default_factory=list)
+    """The default rules included: what is not allowed here is refused."""
+    deny: list[str] = Field(default_factory=list)
+    """Stands before every `allow`."""
+    sandbox: bool = True
+    """False only by an explicit switch: commands then run without walls."""
+
+
+class WorkspaceOptions(Wire):
+    """What `tenuto.toml` says about preparing a checkout of an agent's own."""
+
+    setup: str | None = None
+    """A command that runs once in each fresh clone, in the sandbox."""
+    untracked: list[str] = Field(default_factory=list)
+    """Files and folders that git does not track and a clone needs all the same: `.env`, `node_modules`."""
+
+
+class AgentDefinition(Wire):
+    """A named agent (`.claude/agents/*.md`, or built in)."""
+
+    name: str
+    description: str = ""
+    prompt: str = ""
+    tools: list[str] | None = None
+    """As its front matter names them; `None` is all that the run allows."""
+    disallowed: list[str] = Field(default_factory=list)
+    model: str | None = None
+    path: str | None = None
+
+
+class RunSetup(Wire):
+    """What every agent and step of a run shares, fixed at its start: `runs/{run}/setup/{sha256}.json`."""
+
+    run_id: str
+    workspace: str | None = None
+    policy: Policy = Field(default_factory=Policy)
+    options: WorkspaceOptions = Field(default_factory=WorkspaceOptions)
+    base: str | None = None
+    """Commit of the workspace at the start; `None` outside of git."""
+    instructions: str = ""
+    """From `CLAUDE.md`, `AGENTS.md` and what they import; goes into every agent's `system`."""
+    agents: dict[str, AgentDefinition] = Field(default_factory=dict)
+    mcp: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """MCP servers by name as configured, with `${VAR}` unexpanded: no secret is ever in here."""
+
+
+class PrepareRunInput(Wire):
+    """Look at the workspace once, before the first agent."""
+
+    run_id: str
+    workspace: str
+    policy: Policy
+    options: WorkspaceOptions = Field(default_factory=WorkspaceOptions)
+
+
+class AgentTypeView(Wire):
+    """What a Workflow has to know of an agent definition."""
+
+    model: str | None = None
+    sha256: str
+    """Of the definition: part of the key of calls that name it."""
+
+
+class PrepareRunResult(Wire):
+    """What a Workflow has to know of a `RunSetup`."""
+
+    key: str
+    """Its key in the store; ends in its sha256."""
+    base: str | None = None
+    agent_types: dict[str, AgentTypeView] = Field(default_factory=dict)
+    instructions_sha256: str = ""
+    notices: list[str] = Field(default_factory=list)
+    """What a person should know: a dirty tree, no sandbox. Said in the run's log."""
+
+
+@activity.defn(name="prepare_run")
+async def prepare_run(input: PrepareRunInput) -> PrepareRunResult:
+    """Fix what the run's agents share. Fails with type `sandbox` or `workspace` where they cannot work at all."""
+    raise only_an_interface("prepare_run")
