@@ -45,6 +45,7 @@ PASSED_THROUGH = (
     "tenuto.workflows.script",
     "tenuto.workflows.setup_contracts",
     "tenuto.workflows.strikes",
+    "tenuto.workflows.wire",
 )
 
 

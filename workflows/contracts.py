@@ -9,19 +9,15 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from temporalio import activity
 
 from .script.protocol import Dialect, LoadedScript, Phase
+from .setup_contracts import Policy, WorkspaceOptions
+from .wire import Wire, only_an_interface
 
 RunState = Literal["running", "waiting", "paused", "completed", "degraded", "failed", "stopped"]
 AgentState = Literal["queued", "running", "done", "cached", "failed", "skipped"]
-
-
-class Wire(BaseModel):
-    """Base of boundary types. Unknown fields are ignored, absent ones have defaults: older readers go on reading."""
-
-    model_config = ConfigDict(extra="ignore", ser_json_inf_nan="null")
 
 
 # ------------------------------------------------------------------------------------------------------ a run
@@ -89,6 +85,11 @@ class RunInput(Wire):
     workspace: str | None = None
     owner: str | None = None
     allow: list[str] = Field(default_factory=list)
+    policy: Policy | None = None
+    """What the run may do; `None` gives its agents no tools and its script no steps."""
+    options: WorkspaceOptions = Field(default_factory=WorkspaceOptions)
+    host: str | None = None
+    """The host whose own Task Queue takes what works in the shared workspace; `None` where every Worker is on it."""
     simulate: bool = False
     """Ask the simulated Messages API inside the Worker instead of a real one."""
     search_attributes: bool = False
@@ -246,6 +247,15 @@ class RunAgentInput(Wire):
     stall_ms: int = 300_000
     timeout_s: float | None = None
     max_usd: float | None = None
+    setup: str | None = None
+    """Store key of the run's `RunSetup`; `None` for an agent without tools."""
+    agent_type: str | None = None
+    tools: list[str] | None = None
+    """Narrows what the run allows, in permission-rule grammar; `!` in front denies."""
+    context: list[str] | None = None
+    """Paths or texts put at the front, the same bytes for all siblings."""
+    isolation: str | None = None
+    merge: str | None = None
     simulate: bool = False
 
 
@@ -302,11 +312,6 @@ class AppendLogInput(Wire):
     run_id: str
     part: int
     lines: list[str]
-
-
-def only_an_interface(name: str) -> RuntimeError:
-    """What the body of an Activity's interface raises."""
-    return RuntimeError(f"{name} is an interface; the Worker registers its implementation")
 
 
 @activity.defn(name="run_agent")

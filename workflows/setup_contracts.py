@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 from temporalio import activity
 
-from .contracts import Wire, only_an_interface
+from .wire import Wire, only_an_interface
 
 
 class Policy(Wire):
