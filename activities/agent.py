@@ -95,7 +95,7 @@ class _Attempt:
         input, transcript = self._input, self._transcript
         if self._number > 1:
             await transcript.load()
-        conversation = Conversation(input, transcript, self._form(), self._api, self._say)
+        conversation = Conversation(input, transcript, self._form(), self._api, say=self._say)
         limit = asyncio.timeout(self._time_left_s())
         try:
             async with limit:

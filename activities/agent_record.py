@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -10,7 +11,7 @@ from tenuto.workflows.contracts import RunAgentInput, Usage
 
 from .next_step import answer_text
 from .store import Store
-from .transcript import Transcript, now
+from .transcript import ToolRecord, Transcript, now
 
 
 class RecordedFailure(BaseModel):
@@ -19,6 +20,22 @@ class RecordedFailure(BaseModel):
     kind: str
     message: str
     raw: str | None = None
+
+
+class ToolCounts(BaseModel):
+    """Tool calls of an agent. `refused` did not run, `failed` ran and gave an error; neither is hidden in the other."""
+
+    calls: int = 0
+    failed: int = 0
+    refused: int = 0
+
+
+class RecordedCommand(BaseModel):
+    """One command an agent ran. `log` is the store key of all its output, where the transcript has only a part."""
+
+    command: str
+    exit_code: int | None
+    log: str | None
 
 
 class AgentRecord(BaseModel):
@@ -43,6 +60,12 @@ class AgentRecord(BaseModel):
     ended_at: str
     simulated: bool
     failure: RecordedFailure | None
+    tools: ToolCounts
+    read: dict[str, str | None]
+    """Path -> sha256 of every file a tool read, as it was last read; `None` for one that was gone."""
+    wrote: dict[str, str | None]
+    """Path -> sha256 of every file a tool wrote, as it was last left."""
+    commands: list[RecordedCommand]
 
 
 def folder_of(run_id: str, agent: str) -> str:
@@ -80,8 +103,27 @@ async def write_record(
         ended_at=now(),
         simulated=input.simulate,
         failure=None if failure is None else _failure(failure, transcript),
+        **_done_by(transcript.calls),
     )
     await store.put(f"{folder_of(input.run_id, input.agent)}/record.json", record.model_dump_json().encode())
+
+
+def _done_by(calls: Sequence[ToolRecord]) -> dict[str, Any]:
+    """What the calls did to the world, for the fields of `AgentRecord`."""
+    return {
+        "tools": ToolCounts(
+            calls=len(calls),
+            failed=sum(not call.ok and not call.refused for call in calls),
+            refused=sum(call.refused for call in calls),
+        ),
+        "read": {path: sha256 for call in calls for path, sha256 in call.read.items()},
+        "wrote": {path: sha256 for call in calls for path, sha256 in call.wrote.items()},
+        "commands": [
+            RecordedCommand(command=call.command, exit_code=call.exit_code, log=call.log)
+            for call in calls
+            if call.command is not None
+        ],
+    }
 
 
 def _failure(failure: tuple[str, str], transcript: Transcript) -> RecordedFailure:

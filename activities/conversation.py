@@ -1,12 +1,12 @@
-"""One agent's conversation with a model, from its prompt to its value.
+"""One agent's conversation with a model, from its prompt to its value, through as many turns of tools as it takes.
 
-Room for tools: a tool loop is one more step of `next_step` (an answer whose `stop_reason` is `tool_use`) and one more
-purpose of a message (`tool_result`); requests already carry `tools` when there are any.
+Each answer and each turn of results is in the store before the next request, so that another attempt asks for nothing
+that was answered.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import anthropic
@@ -17,9 +17,11 @@ from tenuto.workflows.contracts import RunAgentInput, Usage
 from . import prices
 from .errors import AgentFailed
 from .messages_api import MessagesApi
-from .next_step import Ask, Done, next_step
+from .next_step import Ask, Done, UseTools, next_step
+from .outfit import PLAIN, Outfit
 from .streaming import Response, Stalled
 from .structured_output import OutputForm
+from .tools.belt import without_tools
 from .transcript import Message, Transcript, now
 
 MAX_TOKENS = 32_000
@@ -36,7 +38,12 @@ EMPTY_PROMPT = "(The prompt is empty.)"
 
 
 class Conversation:
-    """Asks until `next_step` is content. `say` is told what is going on, in a few words."""
+    """Asks until `next_step` is content.
+
+    Args:
+        transcript: what was said so far; its last turn of tools may have been begun by an attempt that was lost.
+        say: told what is going on, in a few words.
+    """
 
     def __init__(
         self,
@@ -44,7 +51,9 @@ class Conversation:
         transcript: Transcript,
         form: OutputForm | None,
         api: MessagesApi,
+        *,
         say: Callable[[str], None],
+        outfit: Outfit = PLAIN,
     ) -> None:
         self._input = input
         self._transcript = transcript
@@ -53,7 +62,8 @@ class Conversation:
         self._say = say
         self._effort = input.effort
         self._stalls = 0
-        self._tools: Sequence[dict[str, Any]] = ()
+        self._outfit = outfit
+        self._resumed = bool(transcript.messages)
 
     async def run(self) -> Any:
         """The agent's value: its final text, or with a schema the validated object.
@@ -72,8 +82,22 @@ class Conversation:
             if isinstance(step, Ask):
                 self._check_money()
                 await self._turn()
+            elif isinstance(step, UseTools):
+                await self._use_tools()
             else:
                 transcript.add(Message(purpose=step.purpose, content=step.text, at=now()))
+
+    async def _use_tools(self) -> None:
+        transcript, belt = self._transcript, self._outfit.belt
+        answer = transcript.messages[-1]
+        if belt is None:
+            results = without_tools(answer)
+        else:
+            turn = len(transcript.answers)
+            results = await belt.use(turn, answer, transcript.calls, resumed=self._resumed)
+        self._resumed = False
+        transcript.add(results)
+        await transcript.keep()
 
     async def _turn(self) -> None:
         request = self._request()
@@ -97,12 +121,13 @@ class Conversation:
         await self._transcript.keep()
 
     def _request(self) -> dict[str, Any]:
-        form = self._form
+        form, outfit = self._form, self._outfit
         instruction = form.instruction if form is not None else None
+        own = [*outfit.own, *([instruction] if instruction is not None else [])]
         request: dict[str, Any] = {
             "model": self._input.model,
             "max_tokens": MAX_TOKENS,
-            "system": INSTRUCTIONS if instruction is None else f"{INSTRUCTIONS}\n\n{instruction}",
+            "system": "\n\n".join([INSTRUCTIONS, *outfit.shared, *own]),
             "messages": [sent for sent in map(_sent, self._transcript.messages) if sent["content"]],
         }
         config: dict[str, Any] = {}
@@ -112,8 +137,8 @@ class Conversation:
             config["format"] = {"type": "json_schema", "schema": form.sent}
         if config:
             request["output_config"] = config
-        if self._tools:
-            request["tools"] = list(self._tools)
+        if outfit.belt is not None and outfit.belt.definitions:
+            request["tools"] = outfit.belt.definitions
         return request
 
     def _learn_from(self, error: anthropic.BadRequestError, request: dict[str, Any]) -> bool:

@@ -22,6 +22,8 @@ CONTINUATIONS_MAX = 5
 """How often an answer that reached `max_tokens` is continued."""
 PAUSES_MAX = 50
 """How often a turn that the API paused (`pause_turn`) is taken up again."""
+TURNS_MAX = 2000
+"""Answers of one conversation: hours of work, and yet an end for an agent that goes round in circles."""
 RAW_CHARS = 1500
 """Of a last answer that missed its schema, in the failure's message; the record has all of it."""
 
@@ -49,17 +51,22 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
+class UseTools:
+    """The calls of the last answer are to be run, and their results come first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The conversation has its value."""
 
     value: Any
 
 
-def next_step(messages: Sequence[Message], form: OutputForm | None) -> Ask | Say | Done:
+def next_step(messages: Sequence[Message], form: OutputForm | None) -> Ask | Say | UseTools | Done:
     """Decide from a conversation that begins with the prompt.
 
     Raises:
-        AgentFailed: `refusal`, `context_window`, `max_tokens` or `schema`.
+        AgentFailed: `refusal`, `context_window`, `max_tokens`, `turns` or `schema`.
     """
     last = messages[-1]
     if last.purpose != "answer":
@@ -69,6 +76,10 @@ def next_step(messages: Sequence[Message], form: OutputForm | None) -> Ask | Say
         raise AgentFailed(kinds.REFUSAL, explanation or "the model declined to answer")
     if last.stop_reason == "model_context_window_exceeded":
         raise AgentFailed(kinds.CONTEXT_WINDOW, "the conversation is longer than the model's context window")
+    if last.tool_uses:
+        if _turns(messages) >= TURNS_MAX:
+            raise AgentFailed(kinds.TURNS, f"no answer after {TURNS_MAX:,} turns")
+        return UseTools()
     if last.stop_reason == "pause_turn" and _run_of_pauses(messages) <= PAUSES_MAX:
         return Ask()
     return _plain(messages) if form is None else _structured(messages, form)
@@ -88,12 +99,27 @@ def answer_text(messages: Sequence[Message]) -> str:
 def _plain(messages: Sequence[Message]) -> Say | Done:
     if messages[-1].stop_reason != "max_tokens":
         return Done(answer_text(messages))
-    if sum(message.purpose == "continue" for message in messages) >= CONTINUATIONS_MAX:
+    if _continuations(messages) >= CONTINUATIONS_MAX:
         raise AgentFailed(
             kinds.MAX_TOKENS,
             f"the answer was still unfinished after {CONTINUATIONS_MAX} continuations of max_tokens each",
         )
     return Say("continue", CONTINUE)
+
+
+def _continuations(messages: Sequence[Message]) -> int:
+    """How often the answer under way was continued."""
+    count = 0
+    for message in reversed(messages):
+        if message.purpose == "continue":
+            count += 1
+        elif message.purpose != "answer":
+            break
+    return count
+
+
+def _turns(messages: Sequence[Message]) -> int:
+    return sum(message.purpose == "answer" for message in messages)
 
 
 def _structured(messages: Sequence[Message], form: OutputForm) -> Say | Done:

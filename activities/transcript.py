@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
 from tenuto.workflows.contracts import Usage
 
@@ -15,7 +15,29 @@ from .store import Store
 USD_DIGITS = 9
 """A billionth of a dollar: sums stay readable, nothing that is billed is lost."""
 
-Purpose = Literal["prompt", "answer", "continue", "repair"]
+Purpose = Literal["prompt", "answer", "continue", "repair", "tool_results", "conflict"]
+
+
+class ToolRecord(BaseModel):
+    """One tool call, for the audit: what it did to the world, not what it said."""
+
+    name: str
+    input_sha256: str
+    """Of its input as canonical JSON; the input itself is in the answer."""
+    ok: bool = True
+    refused: bool = False
+    """The policy did not let it run."""
+    unknown: bool = False
+    """Its attempt was lost, and with it whether it took effect."""
+    read: dict[str, str | None] = Field(default_factory=dict)
+    """Path -> sha256, as the call found it."""
+    wrote: dict[str, str | None] = Field(default_factory=dict)
+    """Path -> sha256, as the call left it."""
+    command: str | None = None
+    exit_code: int | None = None
+    log: str | None = None
+    """Store key of the full output."""
+    ms: int = 0
 
 
 class Message(BaseModel):
@@ -32,6 +54,8 @@ class Message(BaseModel):
     usage: Usage | None = None
     instructed: bool = False
     """Of an answer: the schema was an instruction, not a constraint of the API."""
+    calls: list[ToolRecord] = Field(default_factory=list)
+    """Of `tool_results`: one record a call, in the order of the blocks."""
 
     @property
     def role(self) -> Literal["user", "assistant"]:
@@ -44,6 +68,13 @@ class Message(BaseModel):
         if isinstance(self.content, str):
             return self.content
         return "".join(block["text"] for block in self.content if block.get("type") == "text")
+
+    @property
+    def tool_uses(self) -> list[dict[str, Any]]:
+        """Of an answer: the calls of tools that are ours to run."""
+        if isinstance(self.content, str):
+            return []
+        return [block for block in self.content if block.get("type") == "tool_use"]
 
 
 def now() -> str:
@@ -88,6 +119,11 @@ class Transcript:
     def answers(self) -> Sequence[Message]:
         """The assistant's messages."""
         return [message for message in self.messages if message.purpose == "answer"]
+
+    @property
+    def calls(self) -> list[ToolRecord]:
+        """Every tool call that was answered."""
+        return [call for message in self.messages for call in message.calls]
 
     @property
     def usage(self) -> Usage:
