@@ -24,6 +24,7 @@ from .conversation import Conversation
 from .credentials import Credentials
 from .errors import AgentFailed, Verdict, classify
 from .messages_api import MessagesApi
+from .outfit import Equipment, KeptWork, Unequipped, Work
 from .store import Store
 from .structured_output import OutputForm, OutputForms, UnusableSchema
 from .transcript import Transcript, now
@@ -41,11 +42,19 @@ BACKOFF_MAX_S = 60.0
 class AgentActivities:
     """Registers `run_agent`. One per Worker: its agents share clients, rate gates and what is known of schemas.
 
-    `simulated_url` gives the base URL of the simulated Messages API, for runs with `--simulate`.
+    `simulated_url` gives the base URL of the simulated Messages API, for runs with `--simulate`; `equipment` gives
+    agents of runs that have a setup their tools.
     """
 
-    def __init__(self, store: Store, credentials: Credentials, simulated_url: Callable[[], Awaitable[str]]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        credentials: Credentials,
+        simulated_url: Callable[[], Awaitable[str]],
+        equipment: Equipment | None = None,
+    ) -> None:
         self._store = store
+        self._equipment = equipment or Unequipped()
         self._api = MessagesApi(credentials, simulated_url)
         self._forms = OutputForms()
 
@@ -57,7 +66,7 @@ class AgentActivities:
             ApplicationError: `type` is the kind (`workflows/failure_kinds.py`). Non-retryable with
                 `AgentFailureDetails` when the agent has failed for good; else with `next_retry_delay`.
         """
-        return await _Attempt(self._store, self._api, self._forms, input).run()
+        return await _Attempt(self._store, self._api, self._forms, self._equipment, input).run()
 
     async def close(self) -> None:
         """Close the connections to the API."""
@@ -67,8 +76,13 @@ class AgentActivities:
 class _Attempt:
     """One attempt of one call."""
 
-    def __init__(self, store: Store, api: MessagesApi, forms: OutputForms, input: RunAgentInput) -> None:
+    def __init__(
+        self, store: Store, api: MessagesApi, forms: OutputForms, equipment: Equipment, input: RunAgentInput
+    ) -> None:
         self._store = store
+        self._equipment = equipment
+        self._work: Work | None = None
+        self._kept: KeptWork | None = None
         self._api = api
         self._forms = forms
         self._input = input
@@ -89,13 +103,17 @@ class _Attempt:
             failure = await self._ended_by(error)
             # A known error says all in its message; its traceback would be several times the agent's history.
             raise failure from (error if failure.type == kinds.INTERNAL else None)
+        finally:
+            if self._work is not None:
+                await self._work.close()
         return value
 
     async def _converse(self) -> RunAgentResult:
         input, transcript = self._input, self._transcript
         if self._number > 1:
             await transcript.load()
-        conversation = Conversation(input, transcript, self._form(), self._api, say=self._say)
+        self._work = work = await self._equipment.open(input, self._say)
+        conversation = Conversation(input, transcript, self._form(), self._api, say=self._say, outfit=work.outfit)
         limit = asyncio.timeout(self._time_left_s())
         try:
             async with limit:
@@ -104,9 +122,8 @@ class _Attempt:
             if not limit.expired():
                 raise
             raise AgentFailed(kinds.TIMEOUT, f"no value within the call's timeout of {input.timeout_s:g} s") from error
-        await write_record(
-            self._store, input, transcript, attempts=self._number, started_at=self._started_at, value=value
-        )
+        await self._keep_work()
+        await self._record(value=value)
         # Only what is given is sent: a thousand results should not carry a thousand copies of the defaults.
         given: dict[str, Any] = {}
         if self._number > 1:
@@ -114,6 +131,8 @@ class _Attempt:
         served = transcript.answers[-1].model
         if served != input.model:
             given["model"] = served
+        if self._kept is not None and self._kept.commit is not None:
+            given["commit"] = self._kept.commit
         return RunAgentResult(value=value, usage=_counted(transcript.usage), **given)
 
     def _form(self) -> OutputForm | None:
@@ -149,14 +168,8 @@ class _Attempt:
         if verdict.action != "fail":
             message = f"given up after {self._number} attempts: {message}"
         await self._transcript.keep()
-        await write_record(
-            self._store,
-            self._input,
-            self._transcript,
-            attempts=self._number,
-            started_at=self._started_at,
-            failure=(verdict.kind, message),
-        )
+        message = await self._keep_failed_work(message)
+        await self._record(failure=(verdict.kind, message))
         details = AgentFailureDetails(usage=_counted(self._transcript.usage), attempts=self._number)
         return ApplicationError(message, details, type=verdict.kind, non_retryable=True)
 
@@ -171,14 +184,33 @@ class _Attempt:
         """Record what was paid for an agent that is stopped; a Worker that shuts down only passes it on."""
         details = activity.cancellation_details()
         if details is not None and details.cancel_requested:
-            await write_record(
-                self._store,
-                self._input,
-                self._transcript,
-                attempts=self._number,
-                started_at=self._started_at,
-                failure=(kinds.SKIPPED, "stopped before it had a value"),
-            )
+            message = await self._keep_failed_work("stopped before it had a value")
+            await self._record(failure=(kinds.SKIPPED, message))
+
+    async def _keep_work(self) -> None:
+        """What the agent changed outlasts it, however it ended."""
+        if self._work is not None:
+            self._kept = await self._work.keep()
+
+    async def _keep_failed_work(self, message: str) -> str:
+        """Keep the work of an agent without a value; the message, with what went wrong in that."""
+        try:
+            await self._keep_work()
+        except AgentFailed as error:
+            return f"{message}; and its work could not be kept: {error}"
+        return message
+
+    async def _record(self, *, value: Any = None, failure: tuple[str, str] | None = None) -> None:
+        await write_record(
+            self._store,
+            self._input,
+            self._transcript,
+            attempts=self._number,
+            started_at=self._started_at,
+            kept=self._kept,
+            value=value,
+            failure=failure,
+        )
 
     # --------------------------------------------------------------------------------------------- heartbeats
 

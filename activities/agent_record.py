@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from tenuto.workflows.contracts import RunAgentInput, Usage
 
 from .next_step import answer_text
+from .outfit import KeptWork
 from .store import Store
 from .transcript import ToolRecord, Transcript, now
 
@@ -66,6 +67,9 @@ class AgentRecord(BaseModel):
     wrote: dict[str, str | None]
     """Path -> sha256 of every file a tool wrote, as it was last left."""
     commands: list[RecordedCommand]
+    commit: str | None
+    """Of a checkout of its own that it changed, with the branch that holds it in the user's repository."""
+    branch: str | None
 
 
 def folder_of(run_id: str, agent: str) -> str:
@@ -80,6 +84,7 @@ async def write_record(
     *,
     attempts: int,
     started_at: str,
+    kept: KeptWork | None = None,
     value: Any = None,
     failure: tuple[str, str] | None = None,
 ) -> None:
@@ -103,6 +108,8 @@ async def write_record(
         ended_at=now(),
         simulated=input.simulate,
         failure=None if failure is None else _failure(failure, transcript),
+        commit=kept.commit if kept is not None else None,
+        branch=kept.branch if kept is not None else None,
         **_done_by(transcript.calls),
     )
     await store.put(f"{folder_of(input.run_id, input.agent)}/record.json", record.model_dump_json().encode())

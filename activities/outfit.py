@@ -1,11 +1,15 @@
-"""What an agent is given for its work: tools, standing instructions, shared material."""
+"""What an agent is given for its work: tools, standing instructions, shared material, and what becomes of its files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
+
+from tenuto.workflows.contracts import RunAgentInput
 
 from .tools.belt import Belt
+from .tools.tool import FileMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +24,61 @@ class Outfit:
 
 
 PLAIN = Outfit()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptWork:
+    """What an agent with a checkout of its own left behind."""
+
+    commit: str | None = None
+    """`None` where it changed nothing."""
+    branch: str | None = None
+    files: Sequence[FileMark] = field(default_factory=tuple)
+
+
+class Work(Protocol):
+    """One attempt at one agent's work."""
+
+    @property
+    def outfit(self) -> Outfit:
+        """What the conversation is held with."""
+
+    @property
+    def conflict(self) -> str | None:
+        """What to tell an agent that is called again because its commit did not merge."""
+
+    async def keep(self) -> KeptWork | None:
+        """Make what it changed in a checkout of its own outlast it; `None` where it has none. Twice gives the same."""
+
+    async def close(self) -> None:
+        """Give up what this attempt holds; files that are not kept stay for the next attempt."""
+
+
+class Equipment(Protocol):
+    """Equips agents. One per Worker."""
+
+    async def open(self, input: RunAgentInput, say: Callable[[str], None]) -> Work:
+        """Equip one attempt.
+
+        Raises:
+            AgentFailed: the agent cannot work at all: `worktree`, `unknown_agent_type`, `sandbox`.
+        """
+
+
+class _PlainWork:
+    outfit = PLAIN
+    conflict: str | None = None
+
+    async def keep(self) -> KeptWork | None:
+        return None
+
+    async def close(self) -> None:
+        pass
+
+
+class Unequipped:
+    """Equips nobody: every agent answers from its prompt."""
+
+    async def open(self, input: RunAgentInput, say: Callable[[str], None]) -> Work:
+        """Work without tools."""
+        return _PlainWork()

@@ -267,6 +267,8 @@ class RunAgentResult(Wire):
     model: str | None = None
     """The model that served, where it is not the one asked for."""
     attempts: int = 1
+    commit: str | None = None
+    """What it changed in a checkout of its own, kept in the user's repository."""
 
 
 class AgentFailureDetails(Wire):
