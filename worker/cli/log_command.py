@@ -105,7 +105,19 @@ def _message_text(message: dict[str, Any]) -> str:
 
 
 def _block_text(block: dict[str, Any]) -> str:
-    return str(block["text"]) if block.get("type") == "text" else json_module.dumps(block, ensure_ascii=False)
+    """A block as a person reads it: text as it is, a call by its name and input, a result by what it says."""
+    kind = block.get("type")
+    if kind in ("text", "thinking"):
+        return str(block[kind])
+    if kind in ("tool_use", "server_tool_use"):
+        return f"→ {block['name']} {json_module.dumps(block['input'], ensure_ascii=False)}"
+    if kind == "tool_result":
+        content = block.get("content", "")
+        parts = content if isinstance(content, list) else [{"type": "text", "text": str(content)}]
+        return ("✗ " if block.get("is_error") else "← ") + "\n".join(_block_text(part) for part in parts)
+    if kind == "image":
+        return "[image]"
+    return json_module.dumps(block, ensure_ascii=False)
 
 
 def _print(lines: list[str]) -> None:

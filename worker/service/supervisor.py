@@ -26,9 +26,10 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.1
 CAP_EVERY_S = 10.0
-STEADY_S = 10.0
-"""A daemon that lived this long is well; its next death is the first one again."""
-DELAY_MAX_S = 15.0
+STEADY_S = 3.0
+"""A daemon that lived this long had started well; its next death is the first one again. One that cannot start dies
+sooner, and only that is a loop worth slowing down."""
+DELAY_MAX_S = 10.0
 
 
 class Backoff:

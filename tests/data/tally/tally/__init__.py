@@ -1,0 +1,6 @@
+"""Counts words, sums columns."""
+
+from .columns import total
+from .words import count
+
+__all__ = ["count", "total"]
