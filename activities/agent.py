@@ -19,7 +19,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from tenuto.workflows import failure_kinds as kinds
 from tenuto.workflows.contracts import AgentFailureDetails, AgentProgress, RunAgentInput, RunAgentResult, Usage
 
-from .agent_record import folder_of, write_record
+from .agent_record import write_record
 from .conversation import Conversation
 from .credentials import Credentials
 from .errors import AgentFailed, Verdict, classify
@@ -27,7 +27,7 @@ from .messages_api import MessagesApi
 from .outfit import Equipment, KeptWork, Unequipped, Work
 from .store import Store
 from .structured_output import OutputForm, OutputForms, UnusableSchema
-from .transcript import Transcript, now
+from .transcript import Transcript, folder_of, now
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -12,7 +12,7 @@ from tenuto.workflows.contracts import RunAgentInput, Usage
 from .next_step import answer_text
 from .outfit import KeptWork
 from .store import Store
-from .transcript import ToolRecord, Transcript, now
+from .transcript import ToolRecord, Transcript, folder_of, now
 
 
 class RecordedFailure(BaseModel):
@@ -70,11 +70,6 @@ class AgentRecord(BaseModel):
     commit: str | None
     """Of a checkout of its own that it changed, with the branch that holds it in the user's repository."""
     branch: str | None
-
-
-def folder_of(run_id: str, agent: str) -> str:
-    """Where an agent's objects lie."""
-    return f"runs/{run_id}/agents/{agent}"
 
 
 async def write_record(

@@ -22,7 +22,7 @@ from .outfit import PLAIN, Outfit
 from .streaming import Response, Stalled
 from .structured_output import OutputForm
 from .tools.belt import without_tools
-from .transcript import Message, Transcript, now
+from .transcript import Message, Purpose, Transcript, folder_of, now
 
 MAX_TOKENS = 32_000
 """Output limit of one turn. Below every current model's maximum; a longer answer is continued."""
@@ -74,7 +74,11 @@ class Conversation:
         """
         transcript = self._transcript
         if not transcript.messages:
-            transcript.add(Message(purpose="prompt", content=self._input.prompt, at=now()))
+            continues = self._input.continues
+            if continues is not None:
+                await transcript.inherit(folder_of(self._input.run_id, continues))
+            purpose: Purpose = "follow_up" if transcript.messages else "prompt"
+            transcript.add(Message(purpose=purpose, content=self._input.prompt, at=now()))
         while True:
             step = next_step(transcript.messages, self._form)
             if isinstance(step, Done):
@@ -127,7 +131,7 @@ class Conversation:
         request: dict[str, Any] = {
             "model": self._input.model,
             "max_tokens": MAX_TOKENS,
-            "system": "\n\n".join([INSTRUCTIONS, *outfit.shared, *own]),
+            "system": "\n\n".join([INSTRUCTIONS, *outfit.standing, *outfit.context, *own]),
             "messages": [sent for sent in map(_sent, self._transcript.messages) if sent["content"]],
         }
         config: dict[str, Any] = {}
@@ -178,7 +182,7 @@ class Conversation:
 
 def _sent(message: Message) -> dict[str, Any]:
     """A message as a request carries it. The API refuses blocks without text, even its own."""
-    if message.purpose == "prompt" and not message.text.strip():
+    if message.purpose in ("prompt", "follow_up") and not message.text.strip():
         return {"role": "user", "content": EMPTY_PROMPT}
     if isinstance(message.content, str):
         return {"role": message.role, "content": message.content}

@@ -119,7 +119,13 @@ def _continuations(messages: Sequence[Message]) -> int:
 
 
 def _turns(messages: Sequence[Message]) -> int:
-    return sum(message.purpose == "answer" for message in messages)
+    return sum(message.purpose == "answer" for message in _own(messages))
+
+
+def _own(messages: Sequence[Message]) -> Sequence[Message]:
+    """The messages since the last follow-up: what lies before it was another agent's conversation."""
+    start = max((index for index, message in enumerate(messages) if message.purpose == "follow_up"), default=0)
+    return messages[start:]
 
 
 def _structured(messages: Sequence[Message], form: OutputForm) -> Say | Done:
@@ -130,7 +136,7 @@ def _structured(messages: Sequence[Message], form: OutputForm) -> Say | Done:
         return Done(form.read(text, instructed=messages[-1].instructed))
     except WrongAnswer as error:
         wrong = str(error)
-    answers = 1 + sum(message.purpose == "repair" for message in messages)
+    answers = 1 + sum(message.purpose == "repair" for message in _own(messages))
     if answers >= ANSWERS_MAX:
         raw = text if len(text) <= RAW_CHARS else f"{text[:RAW_CHARS]}… ({len(text)} characters)"
         raise AgentFailed(

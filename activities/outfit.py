@@ -17,8 +17,10 @@ class Outfit:
     """One agent's equipment. The default is an agent that answers from its prompt alone."""
 
     belt: Belt | None = None
-    shared: Sequence[str] = field(default_factory=tuple)
-    """Texts for the front of `system`, the same bytes for all siblings: so they are cached."""
+    standing: Sequence[str] = field(default_factory=tuple)
+    """Texts for the front of `system`: the same for every agent of the run."""
+    context: Sequence[str] = field(default_factory=tuple)
+    """Shared material after them, the same bytes for all siblings: so it is cached."""
     own: Sequence[str] = field(default_factory=tuple)
     """Texts for the end of `system`, of this agent only: its definition."""
 
@@ -43,10 +45,6 @@ class Work(Protocol):
     def outfit(self) -> Outfit:
         """What the conversation is held with."""
 
-    @property
-    def conflict(self) -> str | None:
-        """What to tell an agent that is called again because its commit did not merge."""
-
     async def keep(self) -> KeptWork | None:
         """Make what it changed in a checkout of its own outlast it; `None` where it has none. Twice gives the same."""
 
@@ -67,7 +65,6 @@ class Equipment(Protocol):
 
 class _PlainWork:
     outfit = PLAIN
-    conflict: str | None = None
 
     async def keep(self) -> KeptWork | None:
         return None

@@ -15,7 +15,8 @@ from .store import Store
 USD_DIGITS = 9
 """A billionth of a dollar: sums stay readable, nothing that is billed is lost."""
 
-Purpose = Literal["prompt", "answer", "continue", "repair", "tool_results", "conflict"]
+Purpose = Literal["prompt", "answer", "continue", "repair", "tool_results", "follow_up"]
+"""`follow_up` goes on with another agent's conversation: what lies before it was paid there."""
 
 
 class ToolRecord(BaseModel):
@@ -82,6 +83,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+def folder_of(run_id: str, agent: str) -> str:
+    """Where an agent's objects lie."""
+    return f"runs/{run_id}/agents/{agent}"
+
+
 _MESSAGES = TypeAdapter(list[Message])
 
 
@@ -103,6 +109,13 @@ class Transcript:
                 break
             self.messages += _MESSAGES.validate_json(await self._store.get(key))
         self._kept = len(self.messages)
+
+    async def inherit(self, folder: str) -> None:
+        """Begin with another agent's conversation, whole and already paid for."""
+        earlier = Transcript(self._store, folder)
+        await earlier.load()
+        unpaid: dict[str, Any] = {"usage": None, "calls": []}
+        self.messages = [message.model_copy(update=unpaid) for message in earlier.messages]
 
     def add(self, message: Message) -> None:
         """Append a message, in memory."""

@@ -256,6 +256,10 @@ class RunAgentInput(Wire):
     """Paths or texts put at the front, the same bytes for all siblings."""
     isolation: str | None = None
     merge: str | None = None
+    continues: str | None = None
+    """Agent id: the prompt follows up on that agent's conversation, which was paid for there."""
+    checkout: str | None = None
+    """Agent id whose checkout this one works in, where it is not its own."""
     simulate: bool = False
 
 

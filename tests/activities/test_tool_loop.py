@@ -85,6 +85,21 @@ async def test_the_transcript_shows_every_step_and_the_record_what_was_done(
     assert played.closed == 1
 
 
+async def test_a_follow_up_goes_on_in_the_earlier_conversation_which_is_not_paid_again(
+    mortal: tuple[Stage, MortalStore, Played],
+) -> None:
+    stage, _, _ = mortal
+    first = await stage.run("Do it.")
+    stage.api.control(reset=True, rules=[{"match": {"last_contains": "once more"}, "reply": {"text": "better"}}])
+    second = await stage.run("Do it once more.", agent="a2", continues="a1")
+    assert second.value == "better"
+    (asked,) = stage.api.requests()
+    assert (asked["prompt"], asked["turn"]) == ("Do it.", TURNS + 1)
+    assert 0 < second.usage.output_tokens < first.usage.output_tokens
+    assert (await stage.turns("a2"))[-2]["purpose"] == "follow_up"
+    assert (await stage.record("a2"))["tools"]["calls"] == 0
+
+
 async def test_lost_at_any_write_it_goes_on_and_repeats_neither_a_turn_nor_an_effect(
     mortal: tuple[Stage, MortalStore, Played], subtests: pytest.Subtests
 ) -> None:

@@ -76,7 +76,6 @@ class Played:
     root: Path
     tools: list[Counting]
     rules: Rules = field(default_factory=Rules)
-    conflict: str | None = None
     folder: str = "runs/wf_test/agents/a1"
     closed: int = 0
 
@@ -85,14 +84,13 @@ class Played:
         return Belt(self.tools, self.rules, place, ToolJournal(self.store, self.folder))
 
     async def open(self, input: RunAgentInput, say: Callable[[str], None]) -> PlayedWork:
-        return PlayedWork(self, Outfit(belt=self.belt(say)), self.conflict)
+        return PlayedWork(self, Outfit(belt=self.belt(say)))
 
 
 @dataclass
 class PlayedWork:
     played: Played
     outfit: Outfit
-    conflict: str | None
 
     async def keep(self) -> KeptWork | None:
         return None
