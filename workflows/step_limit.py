@@ -20,8 +20,8 @@ with workflow.unsafe.imports_passed_through():
 _MESSAGES = {
     "time": "the script ran longer than {seconds:g} s between two awaits; it was ended. Look for a loop that never "
     "awaits an agent, or give heavy work to an agent",
-    "memory": "the script used more than {mib} MiB of memory; it was ended. Keep bulk in agents' results or files, "
-    "and return references",
+    "memory": "the script used more than {mib} MiB of memory, or {seconds:g} s on filling it; it was ended. Look for a "
+    "collection that grows without end; keep bulk in agents' results or files, and return references",
 }
 
 

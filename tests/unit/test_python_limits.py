@@ -69,10 +69,18 @@ def test_a_step_that_computes_without_end_is_cut_in_time(body: str) -> None:
         "async def main():\n    return 9 ** (10**10)\n",
         "async def main():\n    x = 'ab' * 10**7\n    return len(x.replace('ab', 'cd').split('c'))\n",
         "async def main():\n    try:\n        return len([0] * 10**9)\n    except BaseException:\n        return 0\n",
+        # Slow to fill: on most machines their time is over first.
+        "async def main():\n    a = []\n    while True: a.append([len(a)])\n",
+        "async def main():\n    a = {}\n    while True: a['k' + str(len(a))] = str(len(a)) * 10\n",
     ],
 )
-def test_a_step_that_allocates_without_end_is_cut(body: str) -> None:
-    assert cut(body).limit == "memory"
+def test_a_step_that_allocates_without_end_is_cut_for_its_memory_each_time(body: str) -> None:
+    assert [cut(body).limit for _ in range(2)] == ["memory"] * 2
+
+
+def test_a_loop_that_only_makes_garbage_is_cut_for_its_time_also_after_a_hoarder() -> None:
+    assert cut("async def main():\n    a = []\n    while True: a.append([len(a)])\n").limit == "memory"
+    assert cut("async def main():\n    while True: a = 'x' * 1000\n").limit == "time"
 
 
 def test_after_a_cut_the_same_step_can_be_tried_again_and_others_go_on() -> None:

@@ -62,10 +62,6 @@ class Interpreter:
         context = self.context()
         return Script(self.engine, context, context.eval(self._prelude))
 
-    def has_run_full(self, peak_before: int) -> bool:
-        """Whether this process has come to hold about as much as one script may, since its peak was `peak_before`."""
-        return peak_bytes() > max(peak_before, self._memory_bytes // 2)
-
 
 class Script:
     """One script in execution."""
@@ -93,6 +89,8 @@ class Script:
             raise Limit("memory") from None
         except self._engine.JSException as error:
             report = self._verdict(str(error))
+        if report.endswith('"memory":true}}'):
+            raise Limit("memory")
         if time.process_time() > deadline:
             raise Limit("time")
         return report
@@ -162,6 +160,8 @@ class Child:
         except (Limit, MemoryError) as limit:
             self._scripts.pop(header.get("context"), None)
             reply, report = {"limit": str(limit) if isinstance(limit, Limit) else "memory"}, ""
+        if "limit" in reply:  # here the error is gone, and with it the script's frames that it held
+            return_memory()
         return json.dumps({**reply, "resident": resident_bytes()}).encode() + b"\n" + report.encode("utf-8", "replace")
 
     def _run(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], str]:
@@ -170,19 +170,15 @@ class Child:
         if script is None:
             script = self._scripts[context_id] = self._interpreter.script()
         until = time.monotonic() + header["allowance"]
-        peak = peak_bytes()
         report, applied = "", 0
         for line in body.split(b"\n"):
             if applied and time.monotonic() > until:
                 break
             report = script.apply(line, header["limit"])
             applied += 1
-        # How a report ends when the script failed for want of memory: with that error, or with `null`, which the engine
-        # throws where there is no memory left for an error, and which a script may throw too.
-        no_memory = report.endswith('"memory":true}}')
-        if no_memory or (report.endswith('"bare":true,"memory":false}}') and self._interpreter.has_run_full(peak)):
-            raise Limit("memory")
-        return {"applied": applied}, report
+        # The engine throws `null` where there is no memory left for an error; a script may throw it too.
+        bare = report.endswith('"bare":true,"memory":false}}')
+        return {"applied": applied, **({"bare": True} if bare else {})}, report
 
     def _check(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], str]:
         context = self._interpreter.context()
@@ -230,9 +226,13 @@ def stack_bytes() -> int:
     return wanted
 
 
-def peak_bytes() -> int:
-    """The most resident memory that this process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def return_memory() -> None:
+    """Give what a script that is gone has used back to the system: what the next one takes must show."""
+    import ctypes  # only here: most processes never need it
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's own
+    if trim is not None:
+        trim(0)
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:

@@ -18,11 +18,10 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from .javascript_pool import Pool
 from .javascript_process import InterpreterProcess, ProcessLost, Reply
-from .protocol import MEMORY_BYTES, STEP_SECONDS, InterpreterBusy, StepLimit
+from .protocol import MEMORY_BYTES, STEP_SECONDS, InterpreterBusy, Limit, StepLimit
 
 CALL_SECONDS = 1.6
 """Wall time of one call, the wait for a process included. Temporal's deadlock detector fires at 2 s."""
@@ -246,7 +245,7 @@ class Contexts:
         with self._lock:
             self._flights.pop(flight.digests[-1], None)
             self._losses.pop(flight.digests[-1], None)
-            limit = reply.header.get("limit")
+            limit = _limit(reply, context.process)
             if limit is None:
                 come_to = flight.digests[reply.header["applied"] - 1]
                 twin = self._homes.pop(come_to, None)
@@ -254,7 +253,7 @@ class Contexts:
                     self._drop(twin)
                 self._homes[come_to] = context
             else:
-                context.process.contexts.discard(context.id)
+                self._drop(context)
             context.process.resident_bytes = reply.header["resident"]
             self._evict(context.process, besides=context)
         self.pool.give_back(context.process)
@@ -318,10 +317,20 @@ class Contexts:
             if not lost.out_of_time and self._losses[step] < LOSSES_MAX:
                 return
             del self._losses[step]
-        raise _over("time" if lost.out_of_time else "memory") from None
+        in_time = lost.out_of_time and not flight.context.process.memory.was_filling()
+        raise _over("time" if in_time else "memory") from None
 
 
-def _over(limit: Literal["time", "memory"]) -> StepLimit:
+def _limit(reply: Reply, process: InterpreterProcess) -> Limit | None:
+    """Which limit a step has gone over, if it has."""
+    if reply.header.get("limit") == "time":
+        return "memory" if process.memory.was_filling() else "time"
+    if "limit" in reply.header or (reply.header.get("bare") and process.memory.was_full()):
+        return "memory"
+    return None
+
+
+def _over(limit: Limit) -> StepLimit:
     if limit == "time":
         return StepLimit("time", f"the script ran for over {STEP_SECONDS:g} s without waiting for anything")
     return StepLimit("memory", f"the script needs more than {MEMORY_BYTES // 1024**2} MiB of memory")

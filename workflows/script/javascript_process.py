@@ -16,10 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .process_memory import StepMemory
 from .protocol import MEMORY_BYTES
 
 _PROGRAM = str(Path(__file__).with_name("javascript_child.py"))
 _CHUNK = 1 << 20
+_LOOK_SECONDS = 0.1
+"""How often to look at the memory of a process that works: one that the kernel ends cannot be looked at any more."""
 RESIDENT_BYTES_MAX = 512 * 1024 * 1024
 """Past this a process gives up its other contexts. One script may have 256 MiB."""
 # Read once, here: inside a Workflow thread Temporal's sandbox refuses os.environ. Dates are in UTC for every script.
@@ -62,6 +65,8 @@ class InterpreterProcess:
         """Contexts to give up with the next request."""
         self.resident_bytes = 0
         """As it said last."""
+        self.memory = StepMemory(None)
+        """Of the request under way."""
         # Its own session: Ctrl-C at a terminal is for the Worker. It ends at end of file, with this process.
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", _PROGRAM, _ENGINE_FOLDER, str(MEMORY_BYTES)],
@@ -99,6 +104,7 @@ class InterpreterProcess:
         if self.dropped:
             header = {**header, "drop": self.dropped}
             self.dropped = []
+        self.memory = StepMemory(self.pid)
         frame = b"\n".join([json.dumps(header).encode("ascii"), *body])
         view = memoryview(struct.pack(">Q", len(frame)) + frame)
         while view:
@@ -119,8 +125,11 @@ class InterpreterProcess:
             ProcessLost: it is gone.
         """
         while not self._whole():
-            if not _ready(self._out, select.POLLIN, deadline):
-                return None
+            if not _ready(self._out, select.POLLIN, min(deadline, time.monotonic() + _LOOK_SECONDS)):
+                self.memory.look()
+                if time.monotonic() >= deadline:
+                    return None
+                continue
             chunk = os.read(self._out, _CHUNK)
             if not chunk:
                 raise self._lost()

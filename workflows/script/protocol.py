@@ -208,13 +208,17 @@ class Failed:
 Step = Waiting | Finished | Failed
 
 
+Limit = Literal["time", "memory"]
+"""What a step may go over."""
+
+
 class StepLimit(Exception):
     """A step went over a limit that depends on this machine: `time` or `memory`.
 
     Never a script-visible error by itself: the same step may pass on replay, so the caller records the decision first.
     """
 
-    def __init__(self, limit: Literal["time", "memory"], message: str) -> None:
+    def __init__(self, limit: Limit, message: str) -> None:
         super().__init__(message)
         self.limit = limit
 

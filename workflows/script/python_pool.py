@@ -26,6 +26,7 @@ from pydantic_monty import (
     ResourceLimits,
 )
 
+from .process_memory import StepMemory
 from .protocol import MEMORY_BYTES, STEP_SECONDS, InterpreterBusy, StepLimit
 
 CHECKOUT_SECONDS = 0.5
@@ -51,6 +52,7 @@ class Lease:
         self.killed_with_cpu: float | None = None
         self._thread_cpu = time.thread_time()
         self._child_cpu = _cpu_seconds(self.pid)
+        self.memory = StepMemory(self.pid)
 
     @property
     def deadline(self) -> float:
@@ -75,6 +77,8 @@ class Lease:
         """What a step deserves that ran out of wall time after `cpu` seconds of work."""
         if cpu < GUILTY_CPU_SECONDS:
             return InterpreterBusy(f"the machine is busy: a step got {cpu:.2f} s of CPU in {STEP_SECONDS:g} s")
+        if self.memory.was_filling():
+            return _over_memory()
         return StepLimit(
             "time",
             f"the script computed for more than {STEP_SECONDS:g} s without waiting for anything; is a loop endless?",
@@ -87,7 +91,7 @@ class Lease:
         if match is None or not isinstance(inner, TimeoutError | MemoryError):
             return None
         if "memory" in match.groups():
-            return StepLimit("memory", f"the script needs more than {MEMORY_BYTES >> 20} MiB of memory")
+            return _over_memory()
         return self.verdict(self.child_cpu())
 
 
@@ -138,6 +142,10 @@ class Pool:
             if lease.killed_with_cpu is not None:
                 raise lease.verdict(lease.killed_with_cpu) from None
             raise InterpreterBusy(f"an interpreter process was lost: {error}") from None
+        except StepLimit:
+            # Its heap keeps what the script took: the next one would start with that, and its own would not show.
+            _end(lease)
+            raise
         finally:
             checkout.__exit__(None, None, None)
 
@@ -174,11 +182,20 @@ class Pool:
 
 def _kill(lease: Lease) -> None:
     lease.killed_with_cpu = lease.child_cpu()
+    lease.memory.look()
+    _end(lease)
+
+
+def _end(lease: Lease) -> None:
     if lease.pid is not None:
         try:
             os.kill(lease.pid, signal.SIGKILL)
         except ProcessLookupError:
             return  # it died by itself meanwhile; the step hears of that from Monty
+
+
+def _over_memory() -> StepLimit:
+    return StepLimit("memory", f"the script needs more than {MEMORY_BYTES >> 20} MiB of memory")
 
 
 def _cpu_seconds(pid: int | None) -> float:
