@@ -9,8 +9,12 @@ from typing import Any
 import anthropic
 
 from .clients import Clients
+from .context_management import silence_s
 from .credentials import Credentials, Source
 from .errors import NoCredential, classify
+from .model_limits import cache_tokens_min
+from .prefix_gate import Passage, PrefixGate
+from .prompt_cache import shared_prefix
 from .rate_gate import RateGate
 from .streaming import Response, ask
 
@@ -20,7 +24,7 @@ SIMULATED_KEY = "simulated"
 
 
 class MessagesApi:
-    """One per Worker: its clients, and one gate per credential.
+    """One per Worker: its clients, one gate per credential, and one before prefixes that siblings share.
 
     `simulated_url` starts the simulated API if need be and gives its base URL.
     """
@@ -30,6 +34,7 @@ class MessagesApi:
         self._simulated_url = simulated_url
         self._clients = Clients()
         self._gates: dict[Source, RateGate] = {}
+        self._prefixes = PrefixGate()
         self._rejected_at: dict[Source, float] = {}
 
     async def ask(
@@ -63,14 +68,38 @@ class MessagesApi:
         self, source: Source, request: Mapping[str, Any], stall_s: float, say: Callable[[str], None]
     ) -> Response:
         gate = self._gates.setdefault(source, RateGate())
-        await gate.passage(say)
-        client = self._clients.of(source)
-        say(f"asking {request['model']}")
+        passage = await self._passage(source, gate, request, say)
         try:
-            return await ask(client, request, stall_s=stall_s, on_headers=gate.learn)
+            client = self._clients.of(source)
+            say(f"asking {request['model']}")
+            return await ask(
+                client,
+                request,
+                stall_s=stall_s,
+                silence_s=silence_s(request, stall_s),
+                on_headers=gate.learn,
+                on_begun=passage.begun,
+            )
         except anthropic.APIStatusError as error:
             gate.obey(classify(error))
             raise
+        finally:
+            passage.ended()
+
+    async def _passage(
+        self, source: Source, gate: RateGate, request: Mapping[str, Any], say: Callable[[str], None]
+    ) -> Passage:
+        """Leave to ask: no rate limit is closed, and the prefix is in the cache or this request writes it."""
+        prefix = shared_prefix(request)
+        held = prefix is not None and prefix.tokens >= cache_tokens_min(request["model"])
+        key = (source, prefix.digest) if prefix is not None and held else None
+        while True:
+            await gate.passage(say)
+            passage = await self._prefixes.passage(key, say)
+            if gate.left_s() <= 0:
+                return passage
+            # Closed in the meantime: nobody leads while he waits there.
+            passage.ended()
 
     async def _sources(self, simulate: bool) -> Sequence[Source]:
         if simulate:

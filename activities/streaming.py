@@ -29,16 +29,33 @@ class Response:
     stop_reason: str | None = None
     stop_details: dict[str, Any] | None = None
     usage: dict[str, Any] = field(default_factory=dict)
+    applied_edits: list[dict[str, Any]] = field(default_factory=list)
+    """What the API cleared from the conversation before it answered."""
+    cut_tool_use: str | None = None
+    """Name of the tool whose call was under way when the answer reached its limit. It is not in `content`."""
     request_id: str | None = None
     complete: bool = False
 
 
 async def ask(
-    client: Client, request: Mapping[str, Any], *, stall_s: float, on_headers: Callable[[Mapping[str, str]], None]
+    client: Client,
+    request: Mapping[str, Any],
+    *,
+    stall_s: float,
+    silence_s: float | None = None,
+    on_headers: Callable[[Mapping[str, str]], None],
+    on_begun: Callable[[Mapping[str, Any]], None] = lambda _usage: None,
 ) -> Response:
     """Send one request and read its response to the end.
 
-    Any event counts as life, `ping` too. `on_headers` sees the response's headers before its first event.
+    Any event counts as life, `ping` too.
+
+    Args:
+        request: as `messages.create` takes it; with `betas`, as `beta.messages.create` does.
+        silence_s: how long there may be no event while the API compacts: before the first block, and within the block
+            of a compaction, which comes in one piece. Never under `stall_s`.
+        on_headers: sees the response's headers before its first event.
+        on_begun: sees the `usage` of `message_start`, from where on the prompt is in the cache.
 
     Raises:
         Stalled: nothing came for `stall_s` seconds. The request is cut.
@@ -46,19 +63,25 @@ async def ask(
         anthropic.APIError, httpx2.HTTPError: as the client raises them; an error event is an `APIStatusError`.
     """
     loop = asyncio.get_running_loop()
+    compacting_s = max(stall_s, silence_s or 0.0)
+    window_s = compacting_s
+    messages: Any = client.beta.messages if "betas" in request else client.messages
     try:
-        async with asyncio.timeout(stall_s) as patience:
-            stream = await client.messages.create(**request, stream=True)
+        async with asyncio.timeout(window_s) as patience:
+            stream = await messages.create(**request, stream=True)
             try:
                 on_headers(stream.response.headers)
                 reading = _Reading(Response(request_id=stream.response.headers.get("request-id")))
                 async for event in _events(client, stream):
-                    patience.reschedule(loop.time() + stall_s)
                     reading.take(event)
+                    if event.get("type") == "message_start":
+                        on_begun(reading.response.usage)
+                    window_s = compacting_s if reading.may_be_compacting else stall_s
+                    patience.reschedule(loop.time() + window_s)
             finally:
                 await stream.close()
     except TimeoutError as error:
-        raise Stalled(f"no event for {stall_s:g} s") from error
+        raise Stalled(f"no event for {window_s:g} s") from error
     if not reading.response.complete:
         raise StreamBroken("the response ended before it was complete")
     return reading.response
@@ -91,6 +114,10 @@ class _Reading:
         self.response = response
         self._parts: list[str] = []
         """Text of the block under way: joined once, since one by one would cost the square of its length."""
+        self._broken: str | None = None
+        """Why the last block's input is none."""
+        self.may_be_compacting = True
+        """No block has begun, or the block under way is a compaction."""
 
     def take(self, event: dict[str, Any]) -> None:
         handler = _HANDLERS.get(event.get("type", ""))
@@ -106,8 +133,10 @@ class _Reading:
         self.response.usage = dict(message["usage"])
 
     def _block_start(self, event: dict[str, Any]) -> None:
+        self._check_whole()
         self.response.content.append(dict(event["content_block"]))
         self._parts = []
+        self.may_be_compacting = event["content_block"]["type"] == "compaction"
 
     def _block_delta(self, event: dict[str, Any]) -> None:
         delta = event["delta"]
@@ -120,8 +149,12 @@ class _Reading:
         elif kind == "citations_delta":
             block = self.response.content[-1]
             block["citations"] = [*(block.get("citations") or ()), delta["citation"]]
+        elif kind == "compaction_delta":
+            # Whole, and opaque: it goes back as it came.
+            self.response.content[-1].update({name: value for name, value in delta.items() if name != "type"})
 
     def _block_stop(self, _event: dict[str, Any]) -> None:
+        self.may_be_compacting = False
         block, text = self.response.content[-1], "".join(self._parts)
         if block["type"] in ("text", "thinking"):
             block[block["type"]] = (block.get(block["type"]) or "") + text
@@ -129,7 +162,20 @@ class _Reading:
             try:
                 block["input"] = from_json(text)
             except ValueError as error:
-                raise StreamBroken("the input of a tool call is not JSON") from error
+                # At the output limit a call ends half-way; `stop_reason` says so, later.
+                self._broken = str(error)
+
+    def _check_whole(self) -> None:
+        if self._broken is not None:
+            raise StreamBroken(f"the input of a tool call is not JSON: {self._broken}")
+
+    def _leave_out_half_a_call(self) -> None:
+        """An answer that ends at a limit within a call, whose input so far may even be JSON, does not make it."""
+        content = self.response.content
+        if self.response.stop_reason in _LIMITS and content and content[-1]["type"] in ("tool_use", "server_tool_use"):
+            self.response.cut_tool_use = content.pop()["name"]
+            self._broken = None
+        self._check_whole()
 
     def _message_delta(self, event: dict[str, Any]) -> None:
         delta = event["delta"]
@@ -137,11 +183,15 @@ class _Reading:
         self.response.stop_details = delta.get("stop_details")
         # Counts are cumulative; what is left out keeps the value of message_start.
         self.response.usage.update({name: count for name, count in event["usage"].items() if count is not None})
+        self.response.applied_edits = (event.get("context_management") or {}).get("applied_edits") or []
 
     def _message_stop(self, _event: dict[str, Any]) -> None:
+        self._leave_out_half_a_call()
         self.response.complete = True
 
 
+_LIMITS = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
+"""Stop reasons by which an answer may end in the middle of a block."""
 _DELTA_TEXT = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
 _HANDLERS: dict[str, Callable[[_Reading, dict[str, Any]], None]] = {
     "message_start": _Reading._message_start,

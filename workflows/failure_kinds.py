@@ -24,6 +24,8 @@ INTERNAL = "internal"
 STALLED = "stalled"
 SCHEMA = "schema"
 UNUSABLE_SCHEMA = "unusable_schema"
+UNUSABLE_CONTEXT = "unusable_context"
+"""The call's `context` names what cannot be put before a model."""
 BUDGET = "budget"
 
 CREDENTIAL = "credential"
@@ -47,6 +49,7 @@ THROWN_KINDS: frozenset[str] = frozenset(
         STALLED,
         SCHEMA,
         UNUSABLE_SCHEMA,
+        UNUSABLE_CONTEXT,
         BUDGET,
         "unknown_agent_type",
         "worktree",
