@@ -41,11 +41,12 @@ class ContextManagement:
     def __init__(self) -> None:
         self._refused: set[tuple[bool, str, str]] = set()
 
-    def apply(self, request: Mapping[str, Any], *, simulate: bool) -> dict[str, Any]:
+    def apply(self, request: Mapping[str, Any], system: Sequence[str], *, simulate: bool) -> dict[str, Any]:
         """The request with what the API is to do about its length; for a conversation with tools.
 
-        It takes `client.beta.messages.create` to send it. Messages before the last compaction are left out, but for
-        the prompt: the API would pass them over, and after hours they are more than a request may hold.
+        `system` are the texts that it will be sent with. It takes `client.beta.messages.create` to send it. Messages
+        before the last compaction are left out, but for the prompt: the API would pass them over, and after hours
+        they are more than a request may hold.
         """
         way = self._way(simulate, request["model"])
         made = dict(request)
@@ -56,7 +57,7 @@ class ContextManagement:
             made["messages"] = with_plain_summaries(since_compaction(request["messages"], readable=True))
         if way is not None:
             made["betas"] = [BETAS[way]]
-            made["context_management"] = {"edits": [_compaction(made) if way == COMPACT else _clearing()]}
+            made["context_management"] = {"edits": [_compaction(made, system) if way == COMPACT else _clearing()]}
         return made
 
     def learn_from(self, error: anthropic.APIStatusError, request: Mapping[str, Any], *, simulate: bool) -> bool:
@@ -112,9 +113,9 @@ def silence_s(request: Mapping[str, Any], stall_s: float) -> float:
     return max(stall_s, COMPACTION_SILENCE_S) if near else stall_s
 
 
-def _compaction(request: Mapping[str, Any]) -> dict[str, Any]:
+def _compaction(request: Mapping[str, Any], system: Sequence[str]) -> dict[str, Any]:
     # What no summary makes shorter must lie well below the trigger, or every turn would compact.
-    fixed = _bytes_of(request.get("tools"), request.get("system"), request["messages"][:1]) // BYTES_PER_TOKEN
+    fixed = _bytes_of(request.get("tools"), system, request["messages"][:1]) // BYTES_PER_TOKEN
     most = context_tokens(request["model"]) - int(request["max_tokens"]) - HEADROOM_TOKENS
     trigger = min(max(TRIGGER_TOKENS, 2 * fixed), most)
     return {"type": COMPACT, "trigger": {"type": "input_tokens", "value": trigger}}

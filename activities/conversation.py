@@ -15,6 +15,7 @@ from tenuto.workflows import failure_kinds as kinds
 from tenuto.workflows.contracts import RunAgentInput, Usage
 
 from . import prices
+from .agent_request import AgentRequests
 from .errors import AgentFailed
 from .messages_api import MessagesApi
 from .next_step import Ask, Done, UseTools, next_step
@@ -24,17 +25,8 @@ from .structured_output import OutputForm
 from .tools.belt import without_tools
 from .transcript import Message, Purpose, Transcript, folder_of, now
 
-MAX_TOKENS = 32_000
-"""Output limit of one turn. Below every current model's maximum; a longer answer is continued."""
 STALLS_MAX = 2
 """Stalls in a row, without a finished turn between them, that end an agent."""
-
-INSTRUCTIONS = (
-    "You are a subagent of an automated workflow. Your final message is handed verbatim to the program that called "
-    "you; no person reads along and nobody can answer questions. Give the result itself, without preamble or offers."
-)
-EMPTY_PROMPT = "(The prompt is empty.)"
-"""Sent for a prompt without a visible character, which the API refuses and scripts may give."""
 
 
 class Conversation:
@@ -60,7 +52,7 @@ class Conversation:
         self._form = form
         self._api = api
         self._say = say
-        self._effort = input.effort
+        self._requests = AgentRequests(input, form, outfit, api.context)
         self._stalls = 0
         self._outfit = outfit
         self._resumed = bool(transcript.messages)
@@ -104,7 +96,7 @@ class Conversation:
         await transcript.keep()
 
     async def _turn(self) -> None:
-        request = self._request()
+        request = self._requests.build(self._transcript.messages)
         try:
             response = await self._api.ask(
                 request, simulate=self._input.simulate, stall_s=self._input.stall_ms / 1000, say=self._say
@@ -116,46 +108,13 @@ class Conversation:
                     kinds.STALLED, f"the model stalled {self._stalls} times in a row without progress: {error}"
                 ) from error
             return
-        except anthropic.BadRequestError as error:
-            if not self._learn_from(error, request):
+        except anthropic.APIStatusError as error:
+            if not self._requests.learn_from(error, request):
                 raise
             return
         self._stalls = 0
         self._transcript.add(self._answer(request, response))
         await self._transcript.keep()
-
-    def _request(self) -> dict[str, Any]:
-        form, outfit = self._form, self._outfit
-        instruction = form.instruction if form is not None else None
-        own = [*outfit.own, *([instruction] if instruction is not None else [])]
-        request: dict[str, Any] = {
-            "model": self._input.model,
-            "max_tokens": MAX_TOKENS,
-            "system": "\n\n".join([INSTRUCTIONS, *outfit.standing, *outfit.context, *own]),
-            "messages": [sent for sent in map(_sent, self._transcript.messages) if sent["content"]],
-        }
-        config: dict[str, Any] = {}
-        if self._effort is not None:
-            config["effort"] = self._effort
-        if form is not None and form.sent is not None:
-            config["format"] = {"type": "json_schema", "schema": form.sent}
-        if config:
-            request["output_config"] = config
-        if outfit.belt is not None and outfit.belt.definitions:
-            request["tools"] = outfit.belt.definitions
-        return request
-
-    def _learn_from(self, error: anthropic.BadRequestError, request: dict[str, Any]) -> bool:
-        """Whether the next request can do without what this one was refused for."""
-        text = (error.api_message or error.message).lower()
-        config = request.get("output_config", {})
-        if "effort" in config and "effort" in text:
-            self._effort = None
-            return True
-        about_schema = "output_config" in text or "schema" in text or "structured output" in text
-        if self._form is None or not about_schema or "format" not in config:
-            return False
-        return self._form.refused(config["format"]["schema"])
 
     def _answer(self, request: dict[str, Any], response: Response) -> Message:
         model = response.model or self._input.model
@@ -170,7 +129,8 @@ class Conversation:
             stop_details=response.stop_details,
             model=model,
             request_id=response.request_id,
-            usage=_usage(response.usage, usd),
+            usage=Usage(**prices.tokens(response.usage), usd=usd),
+            cut_tool_use=response.cut_tool_use,
             instructed=self._form is not None and "format" not in request.get("output_config", {}),
         )
 
@@ -178,18 +138,3 @@ class Conversation:
         ceiling, spent = self._input.max_usd, self._transcript.usage.usd
         if ceiling is not None and spent >= ceiling and self._transcript.answers:
             raise AgentFailed(kinds.BUDGET, f"this agent's ceiling is spent: ${spent:.4f} of ${ceiling:g}")
-
-
-def _sent(message: Message) -> dict[str, Any]:
-    """A message as a request carries it. The API refuses blocks without text, even its own."""
-    if message.purpose in ("prompt", "follow_up") and not message.text.strip():
-        return {"role": "user", "content": EMPTY_PROMPT}
-    if isinstance(message.content, str):
-        return {"role": message.role, "content": message.content}
-    blocks = [block for block in message.content if block.get("type") != "text" or block["text"].strip()]
-    return {"role": message.role, "content": blocks}
-
-
-def _usage(counted: dict[str, Any], usd: float) -> Usage:
-    names = ("input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-    return Usage(**{name: counted.get(name) or 0 for name in names}, usd=usd)

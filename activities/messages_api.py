@@ -9,7 +9,7 @@ from typing import Any
 import anthropic
 
 from .clients import Clients
-from .context_management import silence_s
+from .context_management import ContextManagement, silence_s
 from .credentials import Credentials, Source
 from .errors import NoCredential, classify
 from .model_limits import cache_tokens_min
@@ -35,6 +35,8 @@ class MessagesApi:
         self._clients = Clients()
         self._gates: dict[Source, RateGate] = {}
         self._prefixes = PrefixGate()
+        self.context = ContextManagement()
+        """What is known of the ways in which models keep long conversations within their window."""
         self._rejected_at: dict[Source, float] = {}
 
     async def ask(

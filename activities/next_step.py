@@ -34,6 +34,10 @@ REPAIR = (
     "That answer does not satisfy the required JSON Schema:\n{errors}\n"
     "Answer again with the whole corrected JSON object and nothing else."
 )
+CALL_AGAIN = (
+    "Your call of {tool} was cut off at the output limit, so it was not made. Make it again with a shorter input; do "
+    "large work in several calls."
+)
 CUT_OFF = "- the answer was cut off at the output limit; answer more briefly"
 
 
@@ -66,7 +70,7 @@ def next_step(messages: Sequence[Message], form: OutputForm | None) -> Ask | Say
     """Decide from a conversation that begins with the prompt.
 
     Raises:
-        AgentFailed: `refusal`, `context_window`, `max_tokens`, `turns` or `schema`.
+        AgentFailed: `refusal`, `max_tokens`, `turns` or `schema`.
     """
     last = messages[-1]
     if last.purpose != "answer":
@@ -74,12 +78,15 @@ def next_step(messages: Sequence[Message], form: OutputForm | None) -> Ask | Say
     if last.stop_reason == "refusal":
         explanation = (last.stop_details or {}).get("explanation")
         raise AgentFailed(kinds.REFUSAL, explanation or "the model declined to answer")
-    if last.stop_reason == "model_context_window_exceeded":
-        raise AgentFailed(kinds.CONTEXT_WINDOW, "the conversation is longer than the model's context window")
+    if last.overflowed:
+        # On what fits: the next request leaves out more than this one, or there is none.
+        return Ask()
     if last.tool_uses:
         if _turns(messages) >= TURNS_MAX:
             raise AgentFailed(kinds.TURNS, f"no answer after {TURNS_MAX:,} turns")
         return UseTools()
+    if last.cut_tool_use is not None:
+        return _call_again(messages, last.cut_tool_use)
     if last.stop_reason == "pause_turn" and _run_of_pauses(messages) <= PAUSES_MAX:
         return Ask()
     return _plain(messages) if form is None else _structured(messages, form)
@@ -89,11 +96,26 @@ def answer_text(messages: Sequence[Message]) -> str:
     """The last answer, with the parts it continues."""
     parts: list[str] = []
     for message in reversed(messages):
+        if message.overflowed:
+            continue
         if message.purpose == "answer":
             parts.append(message.text)
         elif message.purpose != "continue":
             break
     return "".join(reversed(parts))
+
+
+def _call_again(messages: Sequence[Message], tool: str) -> Say:
+    cut = 0
+    for message in reversed(messages):
+        if message.purpose == "answer" and message.cut_tool_use is None:
+            break
+        cut += message.purpose == "call_again"
+    if cut >= CONTINUATIONS_MAX:
+        raise AgentFailed(
+            kinds.MAX_TOKENS, f"a call of {tool} was still unfinished at max_tokens after {cut + 1} attempts at it"
+        )
+    return Say("call_again", CALL_AGAIN.format(tool=tool))
 
 
 def _plain(messages: Sequence[Message]) -> Say | Done:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from tenuto.workflows.contracts import RunAgentInput
 
+from .context_items import resolve_context
 from .tools.belt import Belt
 from .tools.tool import FileMark
 
@@ -63,8 +64,9 @@ class Equipment(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
 class _PlainWork:
-    outfit = PLAIN
+    outfit: Outfit
 
     async def keep(self) -> KeptWork | None:
         return None
@@ -74,8 +76,8 @@ class _PlainWork:
 
 
 class Unequipped:
-    """Equips nobody: every agent answers from its prompt."""
+    """Equips nobody: every agent answers from its prompt, and `context` has no workspace to name files of."""
 
     async def open(self, input: RunAgentInput, say: Callable[[str], None]) -> Work:
         """Work without tools."""
-        return _PlainWork()
+        return _PlainWork(Outfit(context=resolve_context(input.context or (), None)))

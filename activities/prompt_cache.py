@@ -35,6 +35,10 @@ class SystemPrompt:
     own: Sequence[str] = field(default_factory=tuple)
     """What is particular to the agent: its definition, how to give a structured answer."""
 
+    def texts(self) -> list[str]:
+        """All of it, in order."""
+        return [*self.standing, *self.context, *self.own]
+
 
 def with_cache_points(request: Mapping[str, Any], system: SystemPrompt, *, goes_on: bool) -> dict[str, Any]:
     """The request with its `system` as text blocks and its cache points.
@@ -45,7 +49,8 @@ def with_cache_points(request: Mapping[str, Any], system: SystemPrompt, *, goes_
         goes_on: whether further requests will extend this conversation, as those with tools do. A point in a
             conversation of one turn would be paid and never read.
     """
-    standing, context, own = ([text for text in part if text.strip()] for part in _parts(system))
+    parts = (system.standing, system.context, system.own)
+    standing, context, own = ([text for text in part if text.strip()] for part in parts)
     blocks: list[dict[str, Any]] = [{"type": "text", "text": text} for text in (*standing, *context, *own)]
     for end in {len(standing), len(standing) + len(context)} - {0}:
         blocks[end - 1]["cache_control"] = POINT
@@ -81,10 +86,6 @@ def shared_prefix(request: Mapping[str, Any]) -> Prefix | None:
     parts = [request["model"], form, request.get("tools"), system[: marked[-1] + 1]]
     text = json.dumps(parts, ensure_ascii=False).encode("utf-8", "surrogatepass")
     return Prefix(hashlib.sha256(text).digest(), len(text) // BYTES_PER_TOKEN)
-
-
-def _parts(system: SystemPrompt) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
-    return system.standing, system.context, system.own
 
 
 def _with_points(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

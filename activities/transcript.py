@@ -15,7 +15,7 @@ from .store import Store
 USD_DIGITS = 9
 """A billionth of a dollar: sums stay readable, nothing that is billed is lost."""
 
-Purpose = Literal["prompt", "answer", "continue", "repair", "tool_results", "follow_up"]
+Purpose = Literal["prompt", "answer", "continue", "repair", "tool_results", "call_again", "follow_up"]
 """`follow_up` goes on with another agent's conversation: what lies before it was paid there."""
 
 
@@ -55,6 +55,8 @@ class Message(BaseModel):
     usage: Usage | None = None
     instructed: bool = False
     """Of an answer: the schema was an instruction, not a constraint of the API."""
+    cut_tool_use: str | None = None
+    """Of an answer that reached its limit within a tool call: the tool's name. The call is not in `content`."""
     calls: list[ToolRecord] = Field(default_factory=list)
     """Of `tool_results`: one record a call, in the order of the blocks."""
 
@@ -62,6 +64,11 @@ class Message(BaseModel):
     def role(self) -> Literal["user", "assistant"]:
         """Its role in the Messages API."""
         return "assistant" if self.purpose == "answer" else "user"
+
+    @property
+    def overflowed(self) -> bool:
+        """An answer that ended because the context window was full: asked again, on less, and never sent back."""
+        return self.purpose == "answer" and self.stop_reason == "model_context_window_exceeded"
 
     @property
     def text(self) -> str:

@@ -27,10 +27,10 @@ def delay_s(failure: ApplicationError) -> float:
 
 
 async def test_a_permanent_error_fails_that_agent_with_the_apis_own_type(stage: Stage) -> None:
-    stage.api.control(rules=[{"fault": {"status": 400, "message": "prompt is too long"}}])
+    stage.api.control(rules=[{"fault": {"status": 400, "message": "messages: too many of them"}}])
     failure = await failed(stage)
     assert (failure.type, failure.non_retryable) == ("invalid_request_error", True)
-    assert failure.message.startswith("prompt is too long (request req_")
+    assert failure.message.startswith("messages: too many of them (request req_")
     assert failure.type not in THROWN_KINDS
     record = await stage.record()
     assert record["failure"]["kind"] == "invalid_request_error"
