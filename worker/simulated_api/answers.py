@@ -12,6 +12,7 @@ from .errors import invalid
 from .rules import Fault, Reply
 from .sample_texts import answer_text, topic_of
 from .schema_values import NoValue, value_for
+from .thinking import signature_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,13 @@ class Answer:
     stop_reason: str
     stop_sequence: str | None = None
     stop_details: dict[str, Any] | None = None
+    cut_input: str | None = None
+    """The JSON of the last block's input as far as it got, where the limit was reached within it."""
 
     @property
     def output_tokens(self) -> int:
         """A quarter of the characters sent."""
-        return sum(count_text(_text_of(block)) for block in self.content)
+        return sum(_tokens(block) for block in self.content) + (count_text(self.cut_input) if self.cut_input else 0)
 
 
 def answer(conversation: Conversation, reply: Reply | None = None, fault: Fault | None = None) -> Answer:
@@ -52,7 +55,7 @@ def answer(conversation: Conversation, reply: Reply | None = None, fault: Fault 
     if fault is not None and fault.max_tokens:
         limit = min(limit, max(1, made.output_tokens // 2))
     if made.output_tokens > limit:
-        made = _broken_off(made, limit)
+        made = broken_off(made, limit)
     if reply is not None and reply.stop_reason is not None:
         made = replace(made, stop_reason=reply.stop_reason)
     return made
@@ -62,8 +65,10 @@ def _content(conversation: Conversation, reply: Reply | None) -> list[dict[str, 
     given: list[dict[str, Any]] = []
     if reply is not None:
         if reply.thinking is not None:
-            signature = f"simulated{conversation.digest[:24]}"
+            signature = signature_of(reply.thinking)
             given.append({"type": "thinking", "thinking": reply.thinking, "signature": signature})
+        for index, call in enumerate(reply.server_tool_use):
+            given.extend(call.blocks(f"srvtoolu_sim{conversation.digest[:18]}{index:02d}"))
         if reply.text is not None:
             given.append(_text(reply.text))
         if "json_" in reply.model_fields_set:
@@ -99,9 +104,14 @@ def _tool_use(conversation: Conversation, index: int, name: str, value: dict[str
     return {"type": "tool_use", "id": id, "name": name, "input": value}
 
 
+def _tokens(block: dict[str, Any]) -> int:
+    """What the model wrote; results of server tools are the API's."""
+    return 0 if block["type"].endswith("_tool_result") else count_text(_text_of(block))
+
+
 def _text_of(block: dict[str, Any]) -> str:
     kind = block["type"]
-    return canonical(block["input"]) if kind == "tool_use" else str(block[kind])
+    return canonical(block["input"]) if kind in ("tool_use", "server_tool_use") else str(block[kind])
 
 
 def _stopped(made: Answer, stops: list[str]) -> Answer:
@@ -116,17 +126,22 @@ def _stopped(made: Answer, stops: list[str]) -> Answer:
     return made
 
 
-def _broken_off(made: Answer, limit: int) -> Answer:
-    """The answer's first `limit` tokens. A tool call that does not fit is left out: half of its input is no input."""
+def broken_off(made: Answer, limit: int) -> Answer:
+    """The answer's first `limit` tokens. A tool call that does not fit begins, and its input ends early."""
     kept: list[dict[str, Any]] = []
     left = limit
     for block in made.content:
-        tokens = count_text(_text_of(block))
+        tokens = _tokens(block)
         if tokens <= left:
             kept.append(block)
             left -= tokens
             continue
-        if block["type"] != "tool_use" and left > 0:
+        if left <= 0:
+            break
+        if block["type"] == "tool_use":
+            cut = _text_of(block)[: left * 4]
+            return Answer([*kept, {**block, "input": {}}], "max_tokens", cut_input=cut)
+        if block["type"] in ("text", "thinking"):
             kept.append({**block, block["type"]: block[block["type"]][: left * 4]})
         break
     return Answer(kept, "max_tokens")

@@ -102,9 +102,11 @@ class _Exchange:
         count = min([len(plan.frames), *stops])
         if count > 0:
             plan.begun()
-        if plan.chunk_s:
+        paced = bool(plan.chunk_s or plan.pauses_s)
+        if paced:
             for index in range(count):
-                if index and not await self._pause(plan.chunk_s):
+                pause_s = plan.pauses_s.get(index, plan.chunk_s if index else 0.0)
+                if pause_s and not await self._pause(pause_s):
                     return "gone"
                 await self._body(plan.frames[index], more=True)
         else:
@@ -113,7 +115,7 @@ class _Exchange:
             return await self._stall(plan.stall_pings_s)
         if plan.cut_after == count:
             return "cut"
-        if plan.chunk_s or stops:
+        if paced or stops:
             await self._body(b"", more=False)
         return plan.outcome
 

@@ -111,6 +111,8 @@ class PromptCache:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self.on = True
+        """Whether cache points do anything."""
         self._entries: dict[bytes, tuple[float, float]] = {}
         """When an entry expires, and for how long each use prolongs it, in seconds."""
 
@@ -125,7 +127,7 @@ class PromptCache:
         """Split a request's input into read, written and plain tokens."""
         prompt = segments(conversation.body)
         marks = [index for index, segment in enumerate(prompt) if segment.cache_control]
-        if not marks:
+        if not marks or not self.on:
             return InputUsage(sum(segment.tokens for segment in prompt))
         minimum = conversation.model.cache_tokens_min
         prefixes = _prefixes(f"{key}\0{conversation.model.id}", prompt[: marks[-1] + 1])

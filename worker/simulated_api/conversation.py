@@ -30,6 +30,25 @@ def text_of(content: Any) -> str:
     return "\n".join(parts)
 
 
+def _answers(messages: list[dict[str, Any]]) -> int:
+    """Answers so far. A compaction of ours says how many came before it, whether or not they are sent along."""
+    count = 0
+    for message in messages:
+        if message["role"] != "assistant":
+            continue
+        for block in message["content"] if isinstance(message["content"], list) else ():
+            if block["type"] == "compaction":
+                count = max(count, turns_of(block))
+        count += 1
+    return count
+
+
+def turns_of(compaction: dict[str, Any]) -> int:
+    """How many answers a compaction of ours stands for."""
+    text = str(compaction.get("encrypted_content") or "")
+    return int(text[6:]) if text.startswith("turns:") and text[6:].isdecimal() else 0
+
+
 def _instructed(system: str) -> dict[str, Any] | None:
     _, opened, rest = system.partition("<json_schema>")
     text, closed, _ = rest.partition("</json_schema>")
@@ -53,7 +72,8 @@ class Conversation:
     last: str
     """Text of the last user message."""
     turn: int
-    """1 for a first request; one more for every assistant message that it brings along."""
+    """1 for a first request; one more for every assistant message that it brings along, and for each that a compaction
+    stands for."""
     digest: str
     """Hex hash of all that may change the answer. Streamed or not, the answer is the same."""
 
@@ -61,7 +81,7 @@ class Conversation:
     def of(cls, body: dict[str, Any]) -> Conversation:
         """Read a body that `validate.check_request` accepted."""
         user = [message["content"] for message in body["messages"] if message["role"] == "user"]
-        turn = 1 + sum(message["role"] == "assistant" for message in body["messages"])
+        turn = 1 + _answers(body["messages"])
         answered = {key: value for key, value in body.items() if key not in _NOT_IN_THE_ANSWER}
         digest = hashlib.sha256(canonical(answered).encode("utf-8", "surrogatepass")).hexdigest()
         prompt = text_of(user[0])

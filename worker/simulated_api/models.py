@@ -15,7 +15,7 @@ class Model:
     `cache_tokens_min` is the shortest prefix, in tokens, that prompt caching keeps (prompt caching documentation; for
     a model newer than that page, its predecessor's value). `output_tokens_max` is the largest `max_tokens`.
     Only older models take a `prefill` (a conversation that ends with an assistant message) or a `thinking_budget`
-    (thinking of type `enabled`).
+    (thinking of type `enabled`); only newer ones are compacted (`compact_20260112`).
     """
 
     id: str
@@ -26,6 +26,7 @@ class Model:
     context_tokens_max: int = 1_000_000
     prefill: bool = False
     thinking_budget: bool = False
+    compacts: bool = True
 
     def info(self) -> dict[str, Any]:
         """The `ModelInfo` object of `GET /v1/models`."""
@@ -43,7 +44,9 @@ class Model:
 
 
 def _older(id: str, line: Line, created: str, cache_tokens_min: int) -> Model:
-    return Model(id, line, created, cache_tokens_min, 64_000, 200_000, prefill=True, thinking_budget=True)
+    return Model(
+        id, line, created, cache_tokens_min, 64_000, 200_000, prefill=True, thinking_budget=True, compacts=False
+    )
 
 
 _NEWEST_FIRST = (

@@ -68,8 +68,9 @@ class RequestLog:
                 "completed" if outcome == "completed" else "unfinished", dict.fromkeys(("requests", *CLASSES), 0)
             )
             totals["requests"] += 1
+            parts = [usage, *(part for part in usage.get("iterations") or () if part["type"] == "compaction")]
             for name in CLASSES:
-                totals[name] += usage[name]
+                totals[name] += sum(part[name] for part in parts)
         ending = {key: record[key] for key in ("n", "id", "status", "finished", "outcome", "usage", "stop_reason")}
         self._write({"event": "finished", **ending})
 

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from .conversation import Conversation, text_of
+from .server_tools import ServerToolUse
 
 
 class _Shape(BaseModel):
@@ -69,8 +70,27 @@ class Reply(_Shape):
     json_: Any = Field(default=None, alias="json")
     """A value, sent as its JSON text."""
     thinking: str | None = None
+    server_tool_use: list[ServerToolUse] = Field(default_factory=list)
+    """Calls of the API's own tools with their results, in front of the text."""
     tool_use: list[ToolUse] = Field(default_factory=list)
+    """Behind the text; several are parallel calls of one turn."""
     stop_reason: str | None = None
+    compaction: str | None = None
+    """A summary: the conversation is compacted now, where the request allows it, whatever its length."""
+    compaction_s: float = Field(default=0.0, ge=0)
+    """Silence while a summary is written."""
+    templates: bool = False
+    """Whether `{prompt}`, `{last}` (text of the last user message, tool results included) and `{turn}` in `text`,
+    `thinking` and tool inputs are filled in."""
+
+    def filled(self, conversation: Conversation) -> Reply:
+        """The reply with its templates filled in."""
+        if not self.templates:
+            return self
+        values = {"{prompt}": conversation.prompt, "{last}": conversation.last, "{turn}": str(conversation.turn)}
+        # As JSON-like data, so that every text in it is found; once each, so that what is filled in is left alone.
+        pattern = re.compile("|".join(map(re.escape, values)))
+        return Reply.model_validate(_mapped(self.model_dump(by_alias=True, exclude_unset=True), pattern, values))
 
 
 class Fault(_Shape):
@@ -96,7 +116,7 @@ class Fault(_Shape):
     sse_error_after_events: int = Field(default=1, ge=0)
     refusal: bool = False
     max_tokens: bool = False
-    """Break the answer off half-way with `stop_reason` `max_tokens`."""
+    """Break the answer off half-way with `stop_reason` `max_tokens`; in the middle of a tool call, if that is there."""
 
 
 class Rule(_Shape):
@@ -106,11 +126,34 @@ class Rule(_Shape):
     times: int | None = Field(default=None, ge=0)
     """How often it applies; then it is used up and later rules are asked."""
     reply: Reply | None = None
+    script: list[Reply] = Field(default_factory=list)
+    """One reply a turn, instead of `reply`: the first for a conversation's first request. The last one repeats."""
     fault: Fault | None = None
     latency_s: float | None = Field(default=None, ge=0)
     """Time to the first byte, instead of the default."""
     chunk_s: float | None = Field(default=None, ge=0)
     """Time between two events of a stream, instead of the default."""
+
+    @model_validator(mode="after")
+    def _one_way_to_reply(self) -> Rule:
+        if self.script and self.reply is not None:
+            raise ValueError("a rule has a reply or a script, not both")
+        return self
+
+    def reply_to(self, conversation: Conversation) -> Reply | None:
+        """What the model says at this turn."""
+        reply = self.reply
+        if self.script:
+            reply = self.script[min(conversation.turn, len(self.script)) - 1]
+        return None if reply is None else reply.filled(conversation)
+
+
+def _mapped(value: Any, pattern: re.Pattern[str], values: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        return pattern.sub(lambda found: values[found[0]], value)
+    if isinstance(value, dict):
+        return {key: _mapped(item, pattern, values) for key, item in value.items()}
+    return [_mapped(item, pattern, values) for item in value] if isinstance(value, list) else value
 
 
 class Limits(_Shape):
@@ -134,6 +177,12 @@ class Control(_Shape):
     limits: Limits | None = None
     strict_schemas: bool | None = None
     """Whether structured outputs take only what constrained decoding supports, as the real API does."""
+    caching: bool | None = None
+    """Whether cache points do anything. Without, every input token is billed in full."""
+    refused_betas: list[str] | None = None
+    """Values of `anthropic-beta` that are refused, as by a platform that does not have the feature."""
+    context_tokens_max: int | None = Field(default=None, ge=0)
+    """Context window of every model, in tokens; 0 is each model's own."""
 
 
 class Rulebook:

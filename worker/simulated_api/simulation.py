@@ -8,19 +8,23 @@ import math
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from . import sse
-from .answers import answer
-from .cache import PromptCache, count_request
+from .answers import Answer, answer, broken_off
+from .cache import InputUsage, PromptCache, count_request, count_text
+from .context_edits import Edited, edited, iteration
 from .conversation import Conversation, canonical
 from .errors import ERROR_TYPES, ApiError, default_message, error_body, invalid
 from .rate_limits import RateLimits
 from .request_log import TEXT_MAX, RequestLog
-from .rules import Control, Fault, Rule, Rulebook
+from .rules import Control, Fault, Reply, Rule, Rulebook
+from .server_tools import requests_by_tool
+from .thinking import ThinkingMemory
 from .validate import VERSIONS, check_request
+from .validate_context import check_betas
 
 BODY_BYTES_MAX = 32 * 1024 * 1024
 _LOGGED_HEADERS = ("idempotency-key", "x-stainless-retry-count", "anthropic-beta", "traceparent")
@@ -45,6 +49,8 @@ class Plan:
     stop_reason: str | None = None
     latency_s: float = 0.0
     chunk_s: float = 0.0
+    pauses_s: dict[int, float] = field(default_factory=dict)
+    """Silence before single events, by their place in `frames`."""
     cut_after: int | None = None
     stall_after: int | None = None
     stall_pings_s: float | None = None
@@ -59,7 +65,16 @@ class Simulation:
         self.rules = Rulebook()
         self.cache = PromptCache(time.monotonic)
         self.limits = RateLimits(time.time)
-        self._defaults = Control(latency_s=latency_s, chunk_s=0.0, api_keys=[], strict_schemas=True)
+        self.thinking = ThinkingMemory()
+        self._defaults = Control(
+            latency_s=latency_s,
+            chunk_s=0.0,
+            api_keys=[],
+            strict_schemas=True,
+            caching=True,
+            refused_betas=[],
+            context_tokens_max=0,
+        )
         self._settings = self._defaults
         self._boot = secrets.token_hex(4)
 
@@ -71,14 +86,16 @@ class Simulation:
             self.rules.clear()
             self.log.clear()
             self.cache.clear()
+            self.thinking.clear()
             self.limits.set(type(self.limits.limits)())
             self._settings = self._defaults
         self.rules.add(control.rules)
         if control.limits is not None:
             self.limits.set(control.limits)
-        names = ("latency_s", "chunk_s", "api_keys", "strict_schemas")
+        names = ("latency_s", "chunk_s", "api_keys", "strict_schemas", "caching", "refused_betas", "context_tokens_max")
         given = {name: getattr(control, name) for name in names if getattr(control, name) is not None}
         self._settings = self._settings.model_copy(update=given)
+        self.cache.on = bool(self._settings.caching)
         return self.state()
 
     def state(self) -> dict[str, Any]:
@@ -90,6 +107,9 @@ class Simulation:
             "chunk_s": settings.chunk_s,
             "api_keys": [key_hash(key) for key in settings.api_keys or ()],
             "strict_schemas": settings.strict_schemas,
+            "caching": settings.caching,
+            "refused_betas": settings.refused_betas,
+            "context_tokens_max": settings.context_tokens_max,
             "limits": self.limits.limits.model_dump(),
             "cache_entries": len(self.cache),
             "requests": self.log.started_total,
@@ -120,7 +140,7 @@ class Simulation:
         self.authenticate(headers)
         body = parse_body(raw)
         self._check(body, headers, counting=True)
-        return {"input_tokens": count_request(body)}
+        return {"input_tokens": count_request(edited(body, 1).body)}
 
     def plan(self, headers: Headers, raw: bytes) -> Plan:
         """Decide about one `POST /v1/messages` and log that it came. `ended` must follow."""
@@ -147,8 +167,13 @@ class Simulation:
         self.log.finish(plan.record, at=time.time(), outcome=outcome, usage=plan.usage, stop_reason=plan.stop_reason)
 
     def _check(self, body: Any, headers: Headers, *, counting: bool = False) -> None:
-        strict = bool(self._settings.strict_schemas)
-        check_request(body, version=headers["anthropic-version"], strict_schemas=strict, counting=counting)
+        settings = self._settings
+        betas = [beta.strip() for beta in headers.get("anthropic-beta", "").split(",") if beta.strip()]
+        check_betas(betas, settings.refused_betas or ())
+        strict = bool(settings.strict_schemas)
+        version = headers["anthropic-version"]
+        check_request(body, version=version, strict_schemas=strict, counting=counting, betas=betas)
+        self.thinking.check(body["messages"])
 
     def _answer(self, headers: Headers, raw: bytes, record: dict[str, Any], message_id: str) -> Plan:
         key = self.authenticate(headers)
@@ -157,34 +182,73 @@ class Simulation:
         conversation = Conversation.of(body)
         _describe(record, conversation)
         rule = self.rules.pick(conversation, key) or Rule()
-        fault = rule.fault or Fault()
+        fault, reply = rule.fault or Fault(), rule.reply_to(conversation) or Reply()
         latency_s = self._settings.latency_s if rule.latency_s is None else rule.latency_s
         latency_s = (latency_s or 0.0) + fault.delay_s
         streamed = bool(body.get("stream"))
         if fault.status is not None or (fault.sse_error and not streamed):
             return _error_plan(_demanded(fault), record, latency_s)
-        made = answer(conversation, rule.reply, fault)
-        paid = self.cache.account(key, conversation)
-        if paid.total > conversation.model.context_tokens_max:
-            raise invalid(f"prompt is too long: {paid.total} tokens > {conversation.model.context_tokens_max} maximum")
-        self.limits.admit(record["key"], paid.input_tokens + paid.cache_write_5m + paid.cache_write_1h)
-        self.limits.used(record["key"], made.output_tokens)
+        seen = edited(body, conversation.turn, reply.compaction)
+        record["applied_edits"] = [edit["type"] for edit in seen.applied]
+        made, paid = self._sampled(key, conversation, seen, answer(conversation, reply, fault))
+        self.thinking.note(made.content)
         plan = Plan(200, [(b"content-type", b"text/event-stream; charset=utf-8")], record, latency_s=latency_s)
-        plan.usage, plan.begun, plan.stop_reason = paid.as_usage(made.output_tokens), paid.begun, made.stop_reason
+        plan.usage, plan.begun, plan.stop_reason = paid.usage, paid.begun, made.stop_reason
         plan.chunk_s = (self._settings.chunk_s if rule.chunk_s is None else rule.chunk_s) or 0.0
         plan.cut_after, plan.stall_after = fault.cut_after_events, fault.stall_after_events
         plan.stall_pings_s = fault.stall_pings_s
+        edits = seen.applied if body.get("context_management") is not None else None
         if not streamed:
             plan.headers = [(b"content-type", b"application/json")]
-            plan.body = _json(sse.message_body(made, message_id, conversation.model.id, plan.usage))
+            plan.body = _json(sse.message_body(made, message_id, conversation.model.id, plan.usage, edits))
             return plan
         plan.headers.append((b"cache-control", b"no-cache"))
-        plan.frames = sse.events(made, message_id, conversation.model.id, plan.usage)
+        plan.frames = sse.events(made, message_id, conversation.model.id, plan.usage, edits)
+        if seen.summary is not None and reply.compaction_s:
+            plan.pauses_s[sse.FIRST_DELTA] = reply.compaction_s
         if fault.sse_error:
             failed = error_body(fault.sse_error, fault.message or default_message(fault.sse_error), record["id"])
             plan.frames = [*plan.frames[: fault.sse_error_after_events], sse.frame(failed)]
             plan.outcome = "error"
         return plan
+
+    def _sampled(self, key: str, conversation: Conversation, seen: Edited, made: Answer) -> tuple[Answer, _Paid]:
+        """The answer as the context window lets it be, with the summary it follows, and what both cost."""
+        limit = self._settings.context_tokens_max or conversation.model.context_tokens_max
+        total = count_request(seen.before or seen.body)
+        if total > limit:
+            raise invalid(f"prompt is too long: {total} tokens > {limit} maximum")
+        costs = [self.cache.account(key, replace(conversation, body=seen.body))]
+        if made.output_tokens > limit - costs[0].total:
+            made = replace(broken_off(made, limit - costs[0].total), stop_reason="model_context_window_exceeded")
+        usage = costs[0].as_usage(made.output_tokens)
+        used = requests_by_tool(made.content)
+        if used is not None:
+            usage["server_tool_use"] = used
+        written = made.output_tokens
+        if seen.summary is not None:
+            costs.append(self.cache.account(key, replace(conversation, body=seen.before)))
+            summary_tokens = count_text(seen.summary["content"])
+            written += summary_tokens
+            usage["iterations"] = [
+                iteration("compaction", costs[1].as_usage(summary_tokens)),
+                iteration("message", usage),
+            ]
+            made = replace(made, content=[seen.summary, *made.content])
+        self.limits.admit(key_hash(key), sum(cost.total - cost.cache_read for cost in costs))
+        self.limits.used(key_hash(key), written)
+        return made, _Paid(usage, costs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Paid:
+    usage: dict[str, Any]
+    costs: list[InputUsage]
+
+    def begun(self) -> None:
+        """The response begins: what the request wrote to the cache exists."""
+        for cost in self.costs:
+            cost.begun()
 
 
 def credential(headers: Headers) -> str:

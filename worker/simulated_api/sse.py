@@ -13,6 +13,8 @@ PIECE_CHARACTERS = 80
 PIECES_MAX = 64
 """Most deltas of one block; a longer text goes in larger pieces."""
 
+FIRST_DELTA = 3
+"""Place of the first delta among the events: behind `message_start`, `content_block_start` and a `ping`."""
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 
 
@@ -22,9 +24,11 @@ def frame(event: dict[str, Any]) -> bytes:
     return f"event: {event['type']}\ndata: {data}\n\n".encode("utf-8", "replace")
 
 
-def message_body(answer: Answer, message_id: str, model: str, usage: dict[str, Any]) -> dict[str, Any]:
-    """The message object: the body of an answer that is not streamed."""
-    return {
+def message_body(
+    answer: Answer, message_id: str, model: str, usage: dict[str, Any], edits: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """The message object: the body of an answer that is not streamed. `edits` are those applied to the request."""
+    body = {
         "id": message_id,
         "type": "message",
         "role": "assistant",
@@ -35,15 +39,18 @@ def message_body(answer: Answer, message_id: str, model: str, usage: dict[str, A
         "stop_details": answer.stop_details,
         "usage": usage,
     }
+    return body if edits is None else {**body, "context_management": {"applied_edits": edits}}
 
 
-def events(answer: Answer, message_id: str, model: str, usage: dict[str, Any]) -> list[bytes]:
+def events(
+    answer: Answer, message_id: str, model: str, usage: dict[str, Any], edits: list[dict[str, Any]] | None = None
+) -> list[bytes]:
     """Every event of a streamed answer, in order. `usage` is that of the whole message.
 
     `message_start` carries the input classes and at most one output token, `message_delta` the cumulative totals.
     """
     start = {
-        **message_body(answer, message_id, model, {**usage, "output_tokens": min(1, usage["output_tokens"])}),
+        **message_body(answer, message_id, model, {**usage, "output_tokens": min(1, usage["output_tokens"])}, edits),
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,
@@ -51,7 +58,8 @@ def events(answer: Answer, message_id: str, model: str, usage: dict[str, Any]) -
     }
     found = [frame({"type": "message_start", "message": start})]
     for index, block in enumerate(answer.content):
-        empty, deltas = _deltas(block)
+        cut = answer.cut_input if index == len(answer.content) - 1 else None
+        empty, deltas = _deltas(block, cut)
         found.append(frame({"type": "content_block_start", "index": index, "content_block": empty}))
         if index == 0:
             found.append(PING)
@@ -62,16 +70,20 @@ def events(answer: Answer, message_id: str, model: str, usage: dict[str, Any]) -
         "stop_sequence": answer.stop_sequence,
         "stop_details": answer.stop_details,
     }
-    totals = {key: usage[key] for key in _CUMULATIVE}
-    found.append(frame({"type": "message_delta", "delta": ending, "usage": totals}))
+    totals = {key: usage[key] for key in _CUMULATIVE if key in usage}
+    last = {"type": "message_delta", "delta": ending, "usage": totals}
+    found.append(frame(last if edits is None else {**last, "context_management": {"applied_edits": edits}}))
     found.append(frame({"type": "message_stop"}))
     return found
 
 
-_CUMULATIVE = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+_CUMULATIVE = (
+    *("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens"),
+    *("server_tool_use", "iterations"),
+)
 
 
-def _deltas(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def _deltas(block: dict[str, Any], cut: str | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """A block as it starts, and what is then added to it."""
     if block["type"] == "text":
         return {**block, "text": ""}, [{"type": "text_delta", "text": piece} for piece in _pieces(block["text"])]
@@ -79,7 +91,12 @@ def _deltas(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]
         added = [{"type": "thinking_delta", "thinking": piece} for piece in _pieces(block["thinking"])]
         added.append({"type": "signature_delta", "signature": block["signature"]})
         return {**block, "thinking": "", "signature": ""}, added
-    pieces = ["", *_pieces(canonical(block["input"]))]
+    if block["type"] == "compaction":
+        # In one piece, after as long as the summary took.
+        return {"type": "compaction", "content": None}, [{**block, "type": "compaction_delta"}]
+    if "input" not in block:
+        return block, []
+    pieces = ["", *_pieces(canonical(block["input"]) if cut is None else cut)]
     return {**block, "input": {}}, [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Collection
 from typing import Any, get_args
 
 from .errors import ApiError, invalid
 from .models import MODELS, Line, Model
 from .structured_output import check_output_schema
+from .validate_context import check_context
 from .validate_messages import check_blocks, check_messages
+from .validate_tools import check_tools
 
 CACHE_MARKS_MAX = 4
 VERSIONS = ("2023-06-01", "2026-10-21")
@@ -22,17 +24,21 @@ _FIELDS = {
 }
 _SAMPLING = {"temperature", "top_p", "top_k"}
 """Gone since API version 2026-10-21, even at their defaults."""
-_TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 
 
 def check_request(
-    body: Any, *, version: str = VERSIONS[-1], strict_schemas: bool = True, counting: bool = False
+    body: Any,
+    *,
+    version: str = VERSIONS[-1],
+    strict_schemas: bool = True,
+    counting: bool = False,
+    betas: Collection[str] = (),
 ) -> None:
     """Refuse a request body as the API does.
 
-    `version` is the API version that the request names. `counting` is for `count_tokens`, which takes no `max_tokens`
-    and does not answer. `strict_schemas` applies the limits of structured outputs to `output_config.format` and to
-    strict tools.
+    `version` is the API version that the request names, `betas` are the beta features. `counting` is for
+    `count_tokens`, which takes no `max_tokens` and does not answer. `strict_schemas` applies the limits of structured
+    outputs to `output_config.format` and to strict tools.
 
     Raises:
         ApiError: status 400, or 404 for a model that there is not.
@@ -50,7 +56,8 @@ def check_request(
         _check_numbers(body, model)
     _check_system(body.get("system"))
     check_messages(body["messages"], prefill=counting or model.prefill, older_api=version < VERSIONS[-1])
-    _check_tools(body, strict_schemas)
+    check_tools(body, strict_schemas)
+    check_context(body, model, betas)
     _check_output_config(body.get("output_config"), strict_schemas)
     _check_thinking(body, model)
     _check_cache_marks(body)
@@ -93,50 +100,6 @@ def _check_system(system: Any) -> None:
     if not isinstance(system, list):
         raise invalid("system: Input should be a valid string or list")
     check_blocks("system", system)
-
-
-def _check_tools(body: dict[str, Any], strict_schemas: bool) -> None:
-    tools = body.get("tools") or []
-    if not isinstance(tools, list):
-        raise invalid("tools: Input should be a valid list")
-    names: list[str] = []
-    for index, tool in enumerate(tools):
-        if not isinstance(tool, dict):
-            raise invalid(f"tools.{index}: Input should be a valid dictionary")
-        if (tool.get("type") or "custom") != "custom":
-            names.append(tool.get("name") or tool["type"])
-            continue
-        _check_custom_tool(f"tools.{index}.custom", tool, strict_schemas)
-        names.append(tool["name"])
-    if len(set(names)) < len(names):
-        raise invalid("tools: Tool names must be unique.")
-    choice = body.get("tool_choice")
-    if choice is not None:
-        _check_tool_choice(choice, names)
-
-
-def _check_custom_tool(where: str, tool: dict[str, Any], strict_schemas: bool) -> None:
-    for name in ("name", "input_schema"):
-        if name not in tool:
-            raise invalid(f"{where}.{name}: Field required")
-    if not isinstance(tool["name"], str) or not _TOOL_NAME.fullmatch(tool["name"]):
-        raise invalid(f"{where}.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'")
-    schema = tool["input_schema"]
-    if not isinstance(schema, dict) or "type" not in schema:
-        raise invalid(f"{where}.input_schema.type: Field required")
-    if schema["type"] != "object":
-        raise invalid(f"{where}.input_schema.type: Input should be 'object'")
-    check_output_schema(f"{where}.input_schema", schema, limits=strict_schemas and bool(tool.get("strict")))
-
-
-def _check_tool_choice(choice: Any, names: list[str]) -> None:
-    kind = choice.get("type") if isinstance(choice, dict) else None
-    if kind not in ("auto", "any", "tool", "none"):
-        raise invalid("tool_choice: Input tag does not match any of the expected tags: 'auto', 'any', 'tool', 'none'")
-    if kind in ("any", "tool") and not names:
-        raise invalid("tool_choice: tool_choice may only be specified while providing tools.")
-    if kind == "tool" and choice.get("name") not in names:
-        raise invalid(f"Tool '{choice.get('name')}' not found in provided tools")
 
 
 def _check_output_config(config: Any, strict_schemas: bool) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import ApiError, invalid
+from .errors import invalid
+from .validate_tools import check_tool_results
 
 _BLOCKS = {
-    "text": "text",
-    "thinking": "thinking",
-    "tool_use": "name",
-    "tool_result": "tool_use_id",
-    "image": "source",
-    "document": "source",
+    "text": ("text",),
+    "thinking": ("thinking",),
+    "tool_use": ("id", "name", "input"),
+    "tool_result": ("tool_use_id",),
+    "server_tool_use": ("id", "name", "input"),
+    "web_search_tool_result": ("tool_use_id", "content"),
+    "web_fetch_tool_result": ("tool_use_id", "content"),
+    "image": ("source",),
+    "document": ("source",),
 }
-"""Content blocks that are looked into, with the field that each must have."""
+"""Content blocks that are looked into, with the fields that each must have."""
 
 
 def check_messages(messages: Any, *, prefill: bool, older_api: bool = False) -> None:
@@ -32,15 +36,21 @@ def check_messages(messages: Any, *, prefill: bool, older_api: bool = False) -> 
         raise invalid("messages: at least one message is required")
     for index, message in enumerate(messages):
         _check_message(index, message, last=index == len(messages) - 1)
-    if next((message["role"] for message in messages if message["role"] != "system"), None) != "user":
+    first = next((message for message in messages if message["role"] != "system"), None)
+    if first is None or (first["role"] != "user" and not _has(first, "compaction")):
         raise invalid("messages: first message must use the user role")
-    _check_tool_results(messages)
+    check_tool_results(messages)
     if not older_api:
         _check_places(messages)
-    if messages[-1]["role"] == "assistant" and not prefill:
+    # A turn that paused in the API's own tools is sent back to be taken up again.
+    if messages[-1]["role"] == "assistant" and not prefill and not _has(messages[-1], "server_tool_use"):
         raise invalid(
             "This model does not support assistant message prefill. The conversation must end with a user message."
         )
+
+
+def _has(message: dict[str, Any], kind: str) -> bool:
+    return isinstance(message["content"], list) and any(block["type"] == kind for block in message["content"])
 
 
 def _check_places(messages: list[dict[str, Any]]) -> None:
@@ -81,11 +91,11 @@ def check_blocks(where: str, blocks: list[Any]) -> None:
         place = f"{where}.{index}"
         if not isinstance(block, dict) or "type" not in block:
             raise invalid(f"{place}.type: Field required")
-        field = _BLOCKS.get(block["type"])
-        if field is None:
-            continue
-        if field not in block:
-            raise invalid(f"{place}.{block['type']}.{field}: Field required")
+        for field in _BLOCKS.get(block["type"], ()):
+            if field not in block:
+                raise invalid(f"{place}.{block['type']}.{field}: Field required")
+        if block["type"] == "tool_use" and not isinstance(block["input"], dict):
+            raise invalid(f"{place}.tool_use.input: Input should be a valid dictionary")
         if block["type"] == "text":
             if not isinstance(block["text"], str):
                 raise invalid(f"{place}.text.text: Input should be a valid string")
@@ -93,32 +103,3 @@ def check_blocks(where: str, blocks: list[Any]) -> None:
                 raise invalid("messages: text content blocks must be non-empty")
         if block["type"] == "tool_result" and isinstance(block.get("content"), list):
             check_blocks(f"{place}.tool_result.content", block["content"])
-
-
-def _check_tool_results(messages: list[dict[str, Any]]) -> None:
-    """Every `tool_use` is answered in the next message, and nothing else is."""
-    asked: list[str] = []
-    for index, message in enumerate(messages):
-        if message["role"] == "system":
-            continue
-        content = message["content"] if isinstance(message["content"], list) else []
-        answered = [block["tool_use_id"] for block in content if block["type"] == "tool_result"]
-        missing = [id for id in asked if id not in answered]
-        if missing:
-            raise _unanswered(index - 1, missing)
-        stray = next((id for id in answered if id not in asked), None)
-        if stray is not None:
-            raise invalid(
-                f"messages.{index}.content.0: unexpected `tool_use_id` found in `tool_result` blocks: {stray}. Each"
-                " `tool_result` block must have a corresponding `tool_use` block in the previous message."
-            )
-        asked = [block["id"] for block in content if block["type"] == "tool_use"]
-    if asked:
-        raise _unanswered(len(messages) - 1, asked)
-
-
-def _unanswered(index: int, ids: list[str]) -> ApiError:
-    return invalid(
-        f"messages.{index}: `tool_use` ids were found without `tool_result` blocks immediately after: {', '.join(ids)}."
-        " Each `tool_use` block must have a corresponding `tool_result` block in the next message."
-    )
