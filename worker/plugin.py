@@ -44,6 +44,8 @@ PASSED_THROUGH = (
     "tenuto.workflows.run_state",
     "tenuto.workflows.script",
     "tenuto.workflows.setup_contracts",
+    "tenuto.workflows.step_contracts",
+    "tenuto.workflows.step_values",
     "tenuto.workflows.strikes",
     "tenuto.workflows.wire",
 )

@@ -11,9 +11,11 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from pydantic import ValidationError
+
     from . import contracts, models
     from .contracts import AgentFailureDetails, RunAgentInput
-    from .failure_kinds import THROWN_KINDS
+    from .failure_kinds import THROWN_KINDS, UNKNOWN_AGENT_TYPE
     from .run_state import Agent, label_of
     from .script.protocol import CallError, Outcome
 
@@ -23,10 +25,13 @@ if TYPE_CHECKING:
 HEARTBEAT = timedelta(seconds=30)
 """Shorter means false retries on a busy machine, and a false retry pays twice."""
 LONGEST_ATTEMPT = timedelta(hours=24)
+WORKTREE = "worktree"
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1))
 """Without an end: the Activity itself says which failures are final."""
 
 _PASSED_ON = ("effort", "stall_ms", "max_usd")
+_WITH_TOOLS = ("agent_type", "tools", "context", "merge")
+"""Passed on where the run has a setup: an agent of a run without one has no tools and no workspace."""
 
 
 class AgentCalls:
@@ -48,14 +53,18 @@ class AgentCalls:
         ledger = run.ledger
         agent = Agent(
             id=ledger.next_id(),
-            label=label_of(options.get("label"), prompt),
-            phase=options.get("phase") or phase,
-            model=models.resolve(options.get("model"), run.input.model),
+            label=label_of(_text(options.get("label")), prompt),
+            phase=_text(options.get("phase")) or phase,
+            model=models.resolve(self._model(options), run.input.model),
         )
-        if refusal := self._refusal(len(ledger.agents)):
+        if refusal := self._refusal(len(ledger.agents)) or self._unknown_type(options):
             return self._refuse(agent, refusal)
+        try:
+            input = self._input(agent, prompt, options)
+        except ValidationError as error:
+            return self._refuse(agent, _bad_option(error))
         ledger.queue(agent)
-        task = asyncio.create_task(self._dispatch(agent, prompt, options))
+        task = asyncio.create_task(self._dispatch(agent, input))
         self._tasks[task] = None
         task.add_done_callback(self._forget)
         try:
@@ -75,10 +84,10 @@ class AgentCalls:
         if tasks:
             await workflow.wait(tasks)
 
-    async def _dispatch(self, agent: Agent, prompt: str, options: dict[str, Any]) -> Outcome:
+    async def _dispatch(self, agent: Agent, input: RunAgentInput) -> Outcome:
         run, ledger = self._run, self._run.ledger
         try:
-            async with run.width:
+            async with run.width, run.pending:
                 # Money may have gone while this call was queued.
                 if refusal := self._refusal(0):
                     ledger.withdraw(agent)
@@ -86,8 +95,9 @@ class AgentCalls:
                 ledger.start(agent, workflow.time())
                 result = await workflow.execute_activity(
                     contracts.run_agent,
-                    self._input(agent, prompt, options),
+                    input,
                     activity_id=agent.id,
+                    task_queue=self._queue(input),
                     start_to_close_timeout=LONGEST_ATTEMPT,
                     heartbeat_timeout=HEARTBEAT,
                     retry_policy=RETRY,
@@ -116,9 +126,35 @@ class AgentCalls:
             given["effort"] = run.input.effort
         if run.input.simulate:
             given["simulate"] = True
+        if run.setup is not None:
+            given["setup"] = run.setup.key
+            given |= {key: _texts(key, options[key]) for key in _WITH_TOOLS if options.get(key) is not None}
+            if options.get("isolation") == WORKTREE:  # other values are ignored, as in the original runtime
+                given["isolation"] = WORKTREE
         return RunAgentInput(
             run_id=run.id, agent=agent.id, prompt=prompt, model=agent.model, label=agent.label, **given
         )
+
+    def _queue(self, input: RunAgentInput) -> str | None:
+        """Whoever works in the shared checkout goes where it lies; a worktree agent may go anywhere."""
+        shares = input.setup is not None and input.isolation != WORKTREE
+        return self._run.workspace_queue if shares else None
+
+    def _model(self, options: dict[str, Any]) -> str | None:
+        """The call's own model, else that of its agent type; `None` is the run's."""
+        asked, setup = _text(options.get("model")), self._run.setup
+        if asked or setup is None:
+            return asked
+        definition = setup.agent_types.get(str(options.get("agent_type")))
+        return definition.model if definition is not None else None
+
+    def _unknown_type(self, options: dict[str, Any]) -> CallError | None:
+        name, setup = _text(options.get("agent_type")), self._run.setup
+        if name is None or setup is None or name in setup.agent_types:
+            return None
+        there = ", ".join(sorted(setup.agent_types)) or "none"
+        message = f"there is no agent type {name!r}; there are: {there}. Define it in .claude/agents/{name}.md"
+        return CallError(kind=UNKNOWN_AGENT_TYPE, message=message)
 
     def _failed(self, agent: Agent, error: ActivityError) -> Outcome:
         cause = error.cause
@@ -159,6 +195,21 @@ class AgentCalls:
     def _refuse(self, agent: Agent, refusal: CallError) -> Outcome:
         self._run.ledger.fail(agent.id, agent.label, agent.phase, refusal.kind, refusal.message)
         return Outcome(error=refusal)
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _texts(key: str, value: Any) -> Any:
+    """One text stands for a list of one, where a list is meant."""
+    return [value] if key in ("tools", "context") and isinstance(value, str) else value
+
+
+def _bad_option(error: ValidationError) -> CallError:
+    first = error.errors()[0]
+    option = ".".join(map(str, first["loc"]))
+    return CallError(kind="bad_option", message=f"agent(): the option {option} cannot be used: {first['msg']}")
 
 
 def _over_budget(spent: str, flag: str) -> CallError:

@@ -21,6 +21,16 @@ TIMEOUT = "timeout"
 INTERNAL = "internal"
 """A defect of ours, or of this installation."""
 
+NO_WORKSPACE = "no_workspace"
+"""A step in a run that has no workspace or no policy."""
+REFUSED = "refused"
+"""The run's policy does not allow it."""
+OUTSIDE_WORKSPACE = "outside_workspace"
+"""A path leads out of the workspace."""
+UNKNOWN_OUTCOME = "unknown_outcome"
+"""A Worker was lost while a step ran that must not run twice."""
+UNKNOWN_AGENT_TYPE = "unknown_agent_type"
+
 STALLED = "stalled"
 SCHEMA = "schema"
 UNUSABLE_SCHEMA = "unusable_schema"
@@ -51,7 +61,8 @@ THROWN_KINDS: frozenset[str] = frozenset(
         UNUSABLE_SCHEMA,
         UNUSABLE_CONTEXT,
         BUDGET,
-        "unknown_agent_type",
+        UNKNOWN_AGENT_TYPE,
+        "bad_option",
         "worktree",
         "agent_cap",
         "nesting",

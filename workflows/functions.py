@@ -10,14 +10,15 @@
         async def run(self, input: RunInput) -> RunReport:
             return await self.current.execute(within(self.current, lambda: self.audit(input.args)))
 
-Inside `audit`, `await agent("…", label="…")`, `parallel`, `pipeline`, `phase`, `log` work as in a script. A call that
-has no value raises `CallFailed`; inside `parallel` and `pipeline` its slot is `None`.
+Inside `audit`, `await agent("…", label="…")`, `parallel`, `pipeline`, `phase`, `log`, and the steps (`sh`, `read`,
+`write`, `glob`, `grep`, `lock`, `mcp`, `pull_request`) work as in a Python script. A call that has no value raises
+`CallFailed`; inside `parallel` and `pipeline` its slot is `None`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -43,6 +44,8 @@ class _Here:
 
 
 _here: ContextVar[_Here] = ContextVar("tenuto_run")
+_held: ContextVar[frozenset[str]] = ContextVar("tenuto_locks", default=frozenset())
+"""Locks held by the calls around this one."""
 
 
 def within(run: Run, body: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[Any]]:
@@ -104,6 +107,87 @@ async def pipeline(items: Sequence[Any], *stages: Callable[..., Awaitable[Any]])
         return value
 
     return await asyncio.gather(*(one(index, item) for index, item in enumerate(items)))
+
+
+async def sh(
+    command: str,
+    *,
+    cwd: str | None = None,
+    timeout: float | None = None,  # noqa: ASYNC109 - the script API's own word
+    env: Mapping[str, str] | None = None,
+    check: bool = False,
+    repeat: bool = False,
+) -> dict[str, Any]:
+    """Run a command in the workspace: `exit_code`, `stdout`, `stderr`, `duration_s`, `log`. Raises `CallFailed`."""
+    given = {"command": command, "cwd": cwd, "timeout": timeout, "env": env, "check": check, "repeat": repeat}
+    done: dict[str, Any] = await _step("sh", given)
+    return done
+
+
+async def read(path: str) -> str:
+    """The text of a file of the workspace. Raises `CallFailed`, as all steps do."""
+    text: str = await _step("read", {"path": path})
+    return text
+
+
+async def write(path: str, text: str) -> None:
+    """Create or replace a file of the workspace."""
+    await _step("write", {"path": path, "text": text})
+
+
+async def glob(pattern: str) -> list[str]:
+    """Files of the workspace that match, sorted."""
+    paths: list[str] = await _step("glob", {"pattern": pattern})
+    return paths
+
+
+async def grep(pattern: str, glob: str | None = None) -> list[dict[str, Any]]:
+    """Lines of the workspace's files that match: `path`, `line`, `text`."""
+    lines: list[dict[str, Any]] = await _step("grep", {"pattern": pattern, "glob": glob})
+    return lines
+
+
+async def mcp(server: str, tool: str, input: Mapping[str, Any] | None = None, *, repeat: bool = False) -> Any:
+    """The result of one call of an MCP server's tool."""
+    return await _step("mcp", {"server": server, "tool": tool, "input": input, "repeat": repeat})
+
+
+async def pull_request(
+    *, branch: str, title: str, body: str, base: str | None = None, draft: bool = False
+) -> dict[str, Any]:
+    """Push a branch and open its request once: `url`, `branch`, `created`, `reason`."""
+    given = {"branch": branch, "title": title, "body": body, "base": base, "draft": draft}
+    request: dict[str, Any] = await _step("pull_request", given)
+    return request
+
+
+async def lock(name: str, thunk: Callable[[], Awaitable[Any]]) -> Any:
+    """Await `thunk()` while no other holder of that lock works in this run; waiters are served in order.
+
+    Raises:
+        CallFailed: kind `stuck`: this very call is inside that lock.
+    """
+    here, held = _here.get(), _held.get()
+    if name in held:
+        raise CallFailed(f"the lock {name!r} is taken again inside its own function", kind="stuck")
+    turn = object()
+    await here.run.locks.take(name, turn)
+    inside = _held.set(held | {name})
+    try:
+        return await thunk()
+    finally:
+        _held.reset(inside)
+        here.run.locks.release(name, turn)
+
+
+async def _step(op: str, args: dict[str, Any]) -> Any:
+    here = _here.get()
+    outcome = await here.run.steps.call(
+        op, {key: value for key, value in args.items() if value is not None and value is not False}
+    )
+    if outcome.error is not None:
+        raise CallFailed(f"{outcome.error.kind}: {outcome.error.message}", kind=outcome.error.kind)
+    return outcome.value
 
 
 def phase(title: str) -> None:

@@ -9,22 +9,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy, SearchAttributeKey
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from .agent_call import AgentCalls
-from .errors import RunEnded
+from .errors import RunEnded, ScriptFailed
+from .locks import Locks
 from .step_limit import StepGuard
+from .steps import StepCalls
 from .width import Width
 
 with workflow.unsafe.imports_passed_through():
-    from . import contracts, details
+    from . import contracts, details, setup_contracts
     from .contracts import RunInput, RunReport, RunState
     from .run_state import RunLedger
     from .script.protocol import MEMORY_BYTES, STEP_SECONDS, Budget
+    from .setup_contracts import PrepareRunInput, PrepareRunResult
+
+if TYPE_CHECKING:
+    from .script_run import ScriptRun
 
 STATUS = SearchAttributeKey.for_keyword("TenutoStatus")
 MEMO = "tenuto"
@@ -32,6 +38,9 @@ DETAILS_EVERY_S = 1.0
 MEMO_EVERY_S = 5.0
 """The memo costs one event of history each time; it is what readers see when no Worker is up."""
 LOG_BATCH = 500
+PREPARE_LONGEST = timedelta(minutes=5)
+PENDING_MAX = 500
+"""Activities that a run has pending at once, agents and steps together: 2,001 wedge a Workflow (MEASURED)."""
 INLINE_RESULT_BYTES = 64 * 1024
 """Larger results are only in the store; the Workflow's own result keeps a reference."""
 
@@ -40,7 +49,11 @@ RECORD_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum
 
 
 class Run:
-    """A run in execution. `input` is what was asked for, `ledger` what is known, `agents` makes `agent()` calls."""
+    """A run in execution.
+
+    `input` is what was asked for, `ledger` what is known, `setup` what its agents and steps share; `agents` makes
+    `agent()` calls, `steps` those without a model.
+    """
 
     def __init__(self, input: RunInput) -> None:
         info = workflow.info()
@@ -49,7 +62,13 @@ class Run:
         self.seed = input.seed or self.id
         self.ledger = RunLedger([phase.title for phase in input.script.phases])
         self.width = Width(input.limits.concurrency)
+        self.pending = Width(PENDING_MAX)
         self.agents = AgentCalls(self)
+        self.steps = StepCalls(self)
+        self.locks = Locks()
+        self.scripts: dict[ScriptRun, None] = {}
+        """Those in execution, the run's own and nested ones; a dict keeps the order, which replay depends on."""
+        self.setup: PrepareRunResult | None = None
         self.guard = StepGuard(STEP_SECONDS, MEMORY_BYTES)
         self._report = RunReport(
             run_id=self.id,
@@ -65,6 +84,12 @@ class Run:
         self._detailed_at = self._memoed_at = 0.0
 
     # ------------------------------------------------------------------------------------------------ reading
+
+    @property
+    def workspace_queue(self) -> str | None:
+        """The Task Queue of what works in the shared workspace; `None` is the run's own."""
+        host = self.input.host
+        return setup_contracts.host_queue(workflow.info().task_queue, host) if host else None
 
     @property
     def budget(self) -> Budget:
@@ -107,6 +132,7 @@ class Run:
         self._memoed_at = workflow.time()  # the starter wrote the first memo
         self.show_progress()
         try:
+            await self._prepare()
             value = await body()
         except RunEnded as ended:
             error = contracts.RunError(kind=ended.kind, message=str(ended), line=ended.line)
@@ -116,6 +142,39 @@ class Run:
             await _to_the_end(self._keep("stopped"))
             raise
         return await _to_the_end(self._keep(None, value, has_result=True))
+
+    async def _prepare(self) -> None:
+        """Fix what agents and steps share, where this run may touch anything at all.
+
+        Raises:
+            ScriptFailed: they could not work; the kind is the Activity's.
+        """
+        if self.input.policy is None or self.input.workspace is None:
+            return
+        try:
+            self.setup = await workflow.execute_activity(
+                setup_contracts.prepare_run,
+                PrepareRunInput(
+                    run_id=self.id,
+                    workspace=self.input.workspace,
+                    policy=self.input.policy,
+                    options=self.input.options,
+                ),
+                task_queue=self.workspace_queue,
+                start_to_close_timeout=PREPARE_LONGEST,
+                retry_policy=RECORD_RETRY,
+                cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+                summary="look at the workspace",
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise asyncio.CancelledError from error
+            cause = error.cause
+            kind = (cause.type if isinstance(cause, ApplicationError) else None) or "workspace"
+            message = cause.message if isinstance(cause, ApplicationError) else str(cause or error)
+            raise ScriptFailed(message, kind=kind) from error
+        for notice in self.setup.notices:
+            self.say(notice)
 
     async def _keep(
         self,
@@ -130,7 +189,7 @@ class Run:
         Args:
             status: `None` for a run that has a value; what became of its agents decides.
         """
-        await self.agents.cancel_all()
+        await asyncio.gather(self.agents.cancel_all(), self.steps.cancel_all())
         status = status or self.ledger.ended_status()
         final = self._report.model_copy(update={"status": status, "error": error, "ended_at": _iso(workflow.now())})
         if not has_result:

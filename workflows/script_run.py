@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
         Step,
         StepContext,
     )
+    from .step_values import KINDS
 
 if TYPE_CHECKING:
     from .run import Run
@@ -51,6 +52,11 @@ class ScriptRun:
         self._group = self._phase = group
         self._depth = depth
         self._settled: dict[int, Outcome] = {}
+        self._pending: tuple[int, ...] = ()
+        self._passive: set[int] = set()
+        """Calls that end only when a script of this run goes on: waits for a lock, nested workflows."""
+        self._waits = False
+        self._defect: BaseException | None = None
         self._calls: dict[asyncio.Task[None], None] = {}  # a dict keeps the order, which replay depends on
         self._failures_told = len(run.ledger.failures)
 
@@ -62,6 +68,7 @@ class ScriptRun:
         """
         seed = self._run.seed if self._depth == 0 else f"{self._run.seed}/{self._script.name}"
         session = dialects.open_session(self._script.loaded(), args=self._args, has_args=self._has_args, seed=seed)
+        self._run.scripts[self] = None
         try:
             context = self._context()
             step = self._run.guard(lambda: session.start(context))
@@ -78,7 +85,7 @@ class ScriptRun:
                         kind="stuck",
                     )
                 self._run.show_progress()
-                await workflow.wait_condition(lambda: bool(self._settled))
+                await self._wait(step.pending)
                 outcomes, self._settled = dict(sorted(self._settled.items())), {}
                 context = self._context()
                 step = self._run.guard(lambda o=outcomes, c=context: session.resume(o, c))  # type: ignore[misc]
@@ -86,11 +93,43 @@ class ScriptRun:
             raise ScriptFailed(str(error), kind="load", line=error.line) from error
         finally:
             session.close()
+            del self._run.scripts[self]
+            self._run.locks.drop(self)
             for task in list(self._calls):
                 task.cancel()
 
+    async def _wait(self, pending: tuple[int, ...]) -> None:
+        """Until a call has ended.
+
+        Raises:
+            ScriptFailed: kind `stuck`: it waits for a lock, and nothing in the run can ever give one back.
+        """
+        self._pending, self._waits = pending, True
+        await workflow.wait_condition(lambda: bool(self._settled) or self._defect is not None or self._deadlocked())
+        self._waits = False
+        if self._defect is not None:
+            raise self._defect
+        if not self._settled:
+            names = ", ".join(repr(name) for name in self._run.locks.waits(self))
+            raise ScriptFailed(
+                f"the script waits for the lock {names}, and nothing else is pending in the run that could free it. A "
+                "lock must not be taken again inside its own function, nor two of them in different orders",
+                kind="stuck",
+            )
+
+    @property
+    def blocked(self) -> bool:
+        """Whether it can only go on when another script of the run does."""
+        return self._waits and not self._settled and all(each in self._passive for each in self._pending)
+
+    def _deadlocked(self) -> bool:
+        locks = self._run.locks
+        return bool(locks.waits(self)) and all(script.blocked for script in self._run.scripts)
+
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._calls.pop(task, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._defect = error  # of ours: it fails the Workflow Task, instead of leaving the script waiting for ever
 
     def _context(self) -> StepContext:
         failures = self._run.ledger.failures
@@ -113,6 +152,8 @@ class ScriptRun:
             self._phase = self._group or note.text
             if self._group is None:
                 self._run.ledger.phase(note.text)
+        elif note.kind == "unlock":
+            self._run.locks.release(note.text, self)
         else:
             self._run.say(note.text)
 
@@ -127,15 +168,22 @@ class ScriptRun:
             await asyncio.sleep(max(0.0, float(call.args["seconds"])))
             outcome = Outcome()
         elif call.op == "workflow":
-            outcome = await self._nested(call.args)
+            outcome = await self._nested(call)
+        elif call.op == "lock":
+            self._passive.add(call.id)
+            await self._run.locks.take(call.args["name"], self)
+            self._passive.discard(call.id)
+            outcome = Outcome()
+        elif call.op in KINDS:
+            outcome = await self._run.steps.call(call.op, call.args)
         else:
             outcome = Outcome(error=CallError(kind="unknown_call", message=f"this Worker does not know {call.op}()"))
         self._settled[call.id] = outcome
 
     # ---------------------------------------------------------------------------------------- workflow()
 
-    async def _nested(self, args: dict[str, Any]) -> Outcome:
-        limit = self._run.input.limits.nesting
+    async def _nested(self, call: Call) -> Outcome:
+        args, limit = call.args, self._run.input.limits.nesting
         if self._depth >= limit:
             return Outcome(error=CallError(kind="nesting", message=f"workflow() is nested more than {limit} deep"))
         try:
@@ -164,7 +212,10 @@ class ScriptRun:
             group=self._group or script.name,
             depth=self._depth + 1,
         )
+        self._passive.add(call.id)
         try:
             return Outcome(value=await inner.run())
         except RunEnded as ended:
             return Outcome(error=CallError(kind=ended.kind, message=str(ended)))
+        finally:
+            self._passive.discard(call.id)

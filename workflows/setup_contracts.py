@@ -14,6 +14,11 @@ from temporalio import activity
 from .wire import Wire, only_an_interface
 
 
+def host_queue(task_queue: str, host: str) -> str:
+    """The Task Queue of one host, for what works in a checkout that lies there."""
+    return f"{task_queue}@{host}"
+
+
 class Policy(Wire):
     """What a run may do. Rules are in Claude Code's permission grammar (`workflows/policy`)."""
 

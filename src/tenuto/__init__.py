@@ -1,7 +1,8 @@
 """Durable workflows of subagents: the functions that a workflow script calls.
 
-A script is a Python module with `meta`, an `async def main(args)` and calls of these functions. This file is what an
-editor shows to its author, and the very text that the interpreter type-checks a script against before it runs.
+A script is a Python module with `meta`, an `async def main(args)` and calls of these functions. This file and those it
+imports from are what an editor shows to its author, and the very text that a script is type-checked against before it
+runs (`python_loader` puts them together).
 Outside a run the functions raise `RuntimeError`: a script is started with `tenuto run FILE`.
 
     from tenuto import Meta, agent, pipeline
@@ -17,19 +18,29 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from ._steps import _outside_a_run, glob, grep, lock, mcp, pull_request, read, sh, write
+
 __all__ = [
     "Meta",
     "Phase",
     "agent",
     "budget",
     "failures",
+    "glob",
+    "grep",
+    "lock",
     "log",
+    "mcp",
     "now",
     "parallel",
     "phase",
     "pipeline",
+    "pull_request",
+    "read",
+    "sh",
     "sleep",
     "workflow",
+    "write",
 ]
 
 
@@ -262,7 +273,3 @@ class _Tokens:
 
 
 budget: _Tokens = _Tokens()
-
-
-def _outside_a_run(name: str) -> RuntimeError:
-    return RuntimeError(f"{name}() works inside a workflow run only: start the script with `tenuto run FILE`")

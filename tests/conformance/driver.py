@@ -9,6 +9,10 @@ said in prompts and answers only, so that the same folder also runs end to end. 
     limits      {"agents": n}: calls of `agent` past n get the cap error at once, and take no slot
     budget      {"total", "spent", "usd_total", "usd_spent"}, all optional, as at the start
     answers     {prompt: answer}; a prompt that is not named is answered "answer to: <prompt>"
+    steps       {step: answer} for steps without a model; a step is named by its function and its first arguments:
+                `sh npm test`, `read a.txt`, `mcp server tool`, `pull_request branch`. One that is not named gets an
+                empty answer of its kind; an answer of `sh` names what differs from that (it ends with 0 and says
+                nothing). `lock` needs none
     workflows   {name or path: answer} for `workflow()`; a name that is not here is an unknown workflow
     expect      what must be seen, below
     javascript  keys of `expect` that differ in this dialect
@@ -27,6 +31,8 @@ resumed together. Time starts at `START`.
     phases      all titles given to `phase`, in order
     calls       the agent calls in the order in which they were made: a prompt, or an object whose keys are a subset
                 of the call's arguments
+    steps       the steps in the order in which they were made, likewise: a name, or an object whose keys are a subset
+                of the call's arguments, with `op`
     peak        most agent calls unanswered at one time
     seconds     virtual duration of the run
 """
@@ -35,7 +41,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,6 +60,7 @@ from tenuto.workflows.script.protocol import (
     Step,
     StepContext,
 )
+from tenuto.workflows.step_values import checked
 
 CASES = Path(__file__).parent / "cases"
 START = 1_700_000_000.0
@@ -95,6 +102,8 @@ class Seen:
     phases: list[str] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
     """Arguments of each `agent` call, in the order of the calls."""
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    """Likewise of each step without a model, with its `op`."""
     peak: int = 0
     seconds: float = 0.0
 
@@ -125,7 +134,7 @@ def check(seen: Seen, expect: Mapping[str, Any]) -> None:
     Raises:
         AssertionError: they differ.
     """
-    unknown = set(expect) - {"result", "failed", "refused", "log", "phases", "calls", "peak", "seconds"}
+    unknown = set(expect) - {"result", "failed", "refused", "log", "phases", "calls", "steps", "peak", "seconds"}
     assert not unknown, f"case.json: unknown keys in expect: {sorted(unknown)}"
     if "failed" in expect:
         assert seen.failed is not None, f"the script was to fail, and returned {seen.result!r}"
@@ -140,6 +149,45 @@ def check(seen: Seen, expect: Mapping[str, Any]) -> None:
         for made, wanted in zip(seen.calls, expect["calls"], strict=True):
             subset = {"prompt": wanted} if isinstance(wanted, str) else wanted
             assert {key: made.get(key) for key in subset} == subset
+
+    if "steps" in expect:
+        assert len(seen.steps) == len(expect["steps"]), [step_name(step["op"], step) for step in seen.steps]
+        for made, wanted in zip(seen.steps, expect["steps"], strict=True):
+            if isinstance(wanted, str):
+                assert step_name(made["op"], made) == wanted
+            else:
+                assert {key: made.get(key) for key in wanted} == wanted
+
+
+NAMED_BY: dict[str, tuple[str, ...]] = {
+    "sh": ("command",),
+    "read": ("path",),
+    "write": ("path",),
+    "glob": ("pattern",),
+    "grep": ("pattern",),
+    "mcp": ("server", "tool"),
+    "pull_request": ("branch",),
+}
+"""Step -> the arguments that its name in a case is made of."""
+
+
+def step_name(op: str, args: Mapping[str, Any]) -> str:
+    """How a case names a step."""
+    return " ".join([op, *(args[key] for key in NAMED_BY[op])])
+
+
+def default_answer(op: str, args: Mapping[str, Any]) -> Any:
+    """The value of a step that a case does not name."""
+    defaults: dict[str, Any] = {
+        "sh": {"exit_code": 0, "stdout": "", "stderr": "", "duration_s": 0.5, "log": None},
+        "read": "",
+        "write": None,
+        "glob": [],
+        "grep": [],
+        "mcp": None,
+        "pull_request": {"url": None, "branch": args.get("branch"), "created": False, "reason": "no forge"},
+    }
+    return defaults[op]
 
 
 def _check_failure(failed: Failed, wanted: Mapping[str, Any]) -> None:
@@ -166,6 +214,8 @@ class _World:
         self._due: list[tuple[float, int, Outcome, int]] = []
         """Heap of (virtual time, call id, outcome, tokens)."""
         self._agents: set[int] = set()
+        self._locks: dict[str, deque[int]] = {}
+        """Calls of `lock` by name; the first of each holds it."""
 
     def context(self) -> StepContext:
         new, self._failures = tuple(self._failures), []
@@ -190,7 +240,8 @@ class _World:
         assert list(step.pending) == sorted(waited_for)
         self._due = [entry for entry in self._due if entry[1] in waited_for]
         heapq.heapify(self._due)
-        assert {entry[1] for entry in self._due} == waited_for, "the session waits for a call that it never made"
+        queued = {call_id for calls in self._locks.values() for call_id in calls}
+        assert waited_for <= {entry[1] for entry in self._due} | queued, "the session waits for a call it never made"
         if not self._due:
             self.seen.failed = Failed(events=(), message="the script waits for nothing", kind="stuck")
         return bool(self._due)
@@ -209,6 +260,8 @@ class _World:
     def _note(self, note: Note) -> None:
         if note.kind == "log":
             self.seen.log.append(note.text)
+        elif note.kind == "unlock":
+            self._unlock(note.text)
         else:
             self.seen.phases.append(note.text)
             self._phase = note.text
@@ -218,6 +271,13 @@ class _World:
             self._agent(call)
         elif call.op == "sleep":
             self._answer(call, {"seconds": call.args["seconds"]})
+        elif call.op == "lock":
+            queue = self._locks.setdefault(call.args["name"], deque())
+            queue.append(call.id)
+            if len(queue) == 1:
+                self._grant(call.id)
+        elif call.op in NAMED_BY:
+            self._step(call)
         elif call.op == "workflow":
             ref = call.args.get("name", call.args.get("script_path"))
             known = self._spec.get("workflows", {})
@@ -225,6 +285,29 @@ class _World:
             self._answer(call, known.get(ref, {"error": unknown, "seconds": 0}))
         else:
             raise AssertionError(f"a case cannot answer {call.op!r}")
+
+    def _unlock(self, name: str) -> None:
+        queue = self._locks[name]
+        queue.popleft()
+        if queue:
+            self._grant(queue[0])
+
+    def _grant(self, call_id: int) -> None:
+        heapq.heappush(self._due, (self._clock, call_id, Outcome(), 0))
+
+    def _step(self, call: Call) -> None:
+        self.seen.steps.append({"op": call.op, **call.args})
+        name = step_name(call.op, call.args)
+        answer = self._spec.get("steps", {}).get(name, {"value": default_answer(call.op, call.args)})
+        if isinstance(answer, list):
+            answer = answer[min(self._asked[name], len(answer) - 1)]
+        self._asked[name] += 1
+        if call.op == "sh" and "value" in answer:
+            checked_outcome = checked(call.args, {**default_answer("sh", call.args), **answer["value"]})
+            entry = (self._clock + answer.get("seconds", 1), call.id, checked_outcome, 0)
+            heapq.heappush(self._due, entry)
+        else:
+            self._answer(call, answer)
 
     def _agent(self, call: Call) -> None:
         prompt = call.args["prompt"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from .javascript_contexts import Contexts, Entry
 from .javascript_source import function_body
@@ -16,6 +16,7 @@ from .protocol import (
     Finished,
     LoadedScript,
     Note,
+    NoteKind,
     Outcome,
     ScriptLoadError,
     Step,
@@ -78,7 +79,7 @@ class JavaScriptSession:
             elif "cleared" in event:  # a timer that the script does not wait for any more
                 self._pending.pop(event["cleared"], None)
             else:
-                kind: Literal["log", "phase"] = "log" if "log" in event else "phase"
+                kind: NoteKind = "log" if "log" in event else "phase" if "phase" in event else "unlock"
                 events.append(Note(kind=kind, text=event[kind]))
         return tuple(events)
 

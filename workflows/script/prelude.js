@@ -7,6 +7,8 @@
   const { parse, stringify } = JSON;
   const NativeDate = Date;
   const OutOfMemory = InternalError; // the engine's own class
+  const stepFunctions = globalThis.tenutoSteps; // from steps.js
+  delete globalThis.tenutoSteps;
   const ITEMS_MAX = 4096;
   // Lines up to this one belong to this file; the script is compiled below them, so a line tells whose a frame is.
   const OWN_LINES = 1000;
@@ -261,6 +263,7 @@
     Math.random = randomFrom(seed);
     const api = {
       agent, parallel, pipeline, phase, log, args, budget, workflow, sleep, setTimeout, clearTimeout,
+      ...stepFunctions({ asText, call, say }),
       failures: () => parse(stringify(failureList)),
       now: () => now,
       console: consoleLike,

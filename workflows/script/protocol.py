@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 Dialect = Literal["javascript", "python"]
+NoteKind = Literal["log", "phase", "unlock"]
 
 MAX_SOURCE_BYTES = 512 * 1024
 """Largest script, as in the original runtime (SCRIPT_API §5)."""
+STEPS = ("sh", "read", "write", "glob", "grep", "mcp", "pull_request")
+"""Calls that touch the world without a model."""
 MAX_ITEMS = 4096
 """Most items in one `parallel` or `pipeline` call."""
 STEP_SECONDS = 1.0
@@ -108,9 +111,20 @@ def _window(source_line: str, column: int | None, width: int = 110) -> tuple[str
 class Call:
     """A call that the durable world answers later, by `id`.
 
-    `op` is the public function's name in snake_case (`agent`, `sleep`, `workflow`); `args` is plain JSON with
-    snake_case keys: `agent` has `prompt` (text) and the options that were given, `sleep` has `seconds`, `workflow`
-    has `name` or `script_path`, and `args` where one was given.
+    `op` is the public function's name in snake_case; `args` is plain JSON with snake_case keys, only what was given:
+
+        agent         prompt (text), and its options
+        sleep         seconds
+        workflow      name or script_path; args
+        sh            command; cwd, timeout (seconds), env, check, repeat. Answered by a dict: exit_code, stdout,
+                      stderr, duration_s, log, and ended_by where it did not end by itself
+        read          path. Answered by text
+        write         path, text. Answered by None
+        glob          pattern. Answered by a list of paths
+        grep          pattern; glob. Answered by a list of {path, line, text}
+        mcp           server, tool; input, repeat. Answered by the tool's result
+        pull_request  branch, title, body; base, draft. Answered by {url, branch, created, reason}
+        lock          name. Answered when the caller holds it; an `unlock` note gives it back
     """
 
     id: int
@@ -120,9 +134,12 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something the script said that nobody answers: a `log` line or the start of a `phase`."""
+    """Something the script said that nobody answers: a `log` line, the start of a `phase`, a lock given back.
 
-    kind: Literal["log", "phase"]
+    `text` is the line, the title, or the lock's name.
+    """
+
+    kind: NoteKind
     text: str
 
 

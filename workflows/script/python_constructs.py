@@ -24,7 +24,9 @@ _INSTEAD_OF_MODULE = {
     "uuid": "use `random.getrandbits(64)`, which is seeded and so the same at every replay",
     "secrets": "use `random`, which is seeded and so the same at every replay",
     "string": "write the characters out",
-    "subprocess": "a script has no shell: an agent has",
+    "subprocess": "use `sh(command)` from tenuto",
+    "glob": "use `glob(pattern)` from tenuto",
+    "shutil": "use `sh(command)` from tenuto",
     "statistics": "use `sum`, `len` and `sorted`",
     "logging": "use `log(message)` from tenuto",
     "threading": "use `parallel` from tenuto",
@@ -40,6 +42,9 @@ _INSTEAD_OF_ASYNCIO = {
     "wait_for": "use `agent(…, timeout=seconds)`",
     "timeout": "use `agent(…, timeout=seconds)`",
     "Semaphore": "the run's concurrency (`--concurrency`) already bounds how many agents work at once",
+    "Lock": "use `lock(name, function)` from tenuto",
+    "create_subprocess_shell": "use `sh(command)` from tenuto",
+    "create_subprocess_exec": "use `sh(command)` from tenuto",
     "Queue": "use `pipeline(items, stage, …)`",
 }
 _MISSING_METHODS = {
@@ -161,7 +166,7 @@ def _called(node: ast.Call) -> Iterator[Lack]:
                     hint = "use `parallel([...])`: a call that fails gives None in its slot"
                     yield Lack(keyword, "`gather(return_exceptions=…)` does not run in a script", hint)
         case ast.Name(id="open"):
-            yield Lack(node, "a script has no files", "let an agent read or write it, or pass the content in --args")
+            yield Lack(node, "a script opens no files", "use `read(path)` and `write(path, text)`, or --args")
         case ast.Name(id="input"):
             yield Lack(node, "a script has no terminal", "pass the value in --args")
 

@@ -14,13 +14,15 @@ from pydantic_monty import (
     FunctionSnapshot,
 )
 
-from .protocol import CallError, Outcome, StepContext
+from .protocol import STEPS, CallError, NoteKind, Outcome, StepContext
 from .python_values import from_script, to_script
 
-CALLS = frozenset({"agent", "workflow", "sleep"})
+CALLS = frozenset({"agent", "workflow", "sleep", "lock", *STEPS})
 """Operations that the prelude may ask for."""
 CAP_KINDS = frozenset({"agent_cap", "budget"})
 """Kinds of `CallError` that a Python script sees as `limit: …`."""
+NOTES: dict[str, NoteKind] = {"log": "log", "phase": "phase", "unlock": "unlock"}
+"""What the prelude may say without an answer."""
 Totals = tuple[int | None, float | None]
 """Ceilings of the run: output tokens, dollars."""
 

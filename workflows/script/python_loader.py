@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import json
 from functools import lru_cache
-from importlib.resources import files
 from typing import NoReturn
 
 from pydantic_monty import (
@@ -28,10 +27,11 @@ from .python_meta import MetaError, phases_of, read_meta
 from .python_pool import Lease, pool
 from .python_prelude import PUBLIC_NAMES
 from .python_rewrite import Program, parse, program, without_future
+from .python_stubs import published_stubs
 from .python_turn import State, Turn
 
-STUBS = files("tenuto").joinpath("__init__.py").read_text(encoding="utf-8")
-"""The published stubs: what an author's editor sees is what a script is checked with."""
+STUBS = published_stubs()
+"""What an author's editor sees is what a script is checked with."""
 _UNAWAITED = "unused-awaitable"
 _ANY_TIME = 1_700_000_000.0
 

@@ -3,12 +3,13 @@
 A function of the script cannot be called from the host, so `parallel` and `pipeline` live beside it. What leaves the
 interpreter goes through three host functions: `_tenuto_call` (answered later), `_tenuto_note` (never answered) and
 `_tenuto_read` (answered at once); only JSON text crosses outwards. Written within what Monty offers: no inheritance,
-no properties, no `callable`. The one name it adds is `_tenuto`; the loader binds what a script imports from there.
+no properties, no `callable`. What a script imports is bound from `_tenuto`; other names it adds begin with that too.
 """
 
 from __future__ import annotations
 
 from .protocol import MAX_ITEMS
+from .python_steps import STEP_FUNCTIONS
 
 PUBLIC_NAMES = frozenset(
     (
@@ -17,18 +18,28 @@ PUBLIC_NAMES = frozenset(
         "agent",
         "budget",
         "failures",
+        "glob",
+        "grep",
+        "lock",
         "log",
+        "mcp",
         "now",
         "parallel",
         "phase",
         "pipeline",
+        "pull_request",
+        "read",
+        "sh",
         "sleep",
         "workflow",
+        "write",
     )
 )
 """What a script may import from `tenuto`; the published stubs declare the same names."""
 
-PRELUDE = """
+PRELUDE = (
+    STEP_FUNCTIONS
+    + """
 def _tenuto_functions():
     import asyncio
     import dataclasses
@@ -262,6 +273,7 @@ def _tenuto_functions():
         "pipeline": pipeline,
         "sleep": sleep,
         "workflow": workflow,
+        **_tenuto_step_functions(call, given, is_awaitable),
         "form": Form(),
         "cast": lambda form, value: value,
         "type_variable": lambda *args, **options: None,
@@ -271,6 +283,7 @@ def _tenuto_functions():
 
 _tenuto = _tenuto_functions()
 """.replace("MAX_ITEMS", str(MAX_ITEMS))
+)
 
 RUN_MAIN = 'await _tenuto["run"](main, _tenuto_args)'
 """Fed last; `_tenuto_args` holds the arguments of `main`, none or one."""

@@ -20,7 +20,7 @@ from pydantic_monty import (
 
 from .protocol import Call, CallError, Event, Failed, Finished, Note, Outcome, Step, StepContext, Waiting
 from .python_failure import failed
-from .python_host import LATER, Totals, call_arguments, clock, error_text, read, refusal, settled, value
+from .python_host import LATER, NOTES, Totals, call_arguments, clock, error_text, read, refusal, settled, value
 from .python_pool import Lease
 from .python_prelude import PRELUDE, RUN_MAIN
 from .python_values import from_script, to_script
@@ -202,7 +202,7 @@ class Turn:
             case "_tenuto_note":
                 kind, text = snapshot.args
                 self._end_line()
-                self._events.append(Note("phase" if kind == "phase" else "log", text))
+                self._events.append(Note(NOTES.get(kind, "log"), text))
                 return value(None)
             case "_tenuto_read":
                 return value(read(snapshot.args[0], self._context, self._failures))

@@ -1,0 +1,109 @@
+"""Steps without a model: from a call in a script to an Activity. They count as no agents and need none of the width."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import ValidationError
+
+    from . import step_values
+    from .failure_kinds import INTERNAL, NO_WORKSPACE, SKIPPED
+    from .script.protocol import CallError, Outcome
+
+if TYPE_CHECKING:
+    from .run import Run
+
+HEARTBEAT = timedelta(seconds=30)
+LONGEST_QUICK = timedelta(hours=1)
+LONGEST_ATTEMPT = timedelta(hours=24)
+RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1))
+"""Without an end: the Activity itself says which failures are final."""
+
+
+class StepCalls:
+    """The steps of one run, nested workflows included: they share numbering."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._numbered = 0
+        self._tasks: dict[asyncio.Task[Outcome], None] = {}  # a dict keeps the order, which replay depends on
+
+    async def call(self, op: str, args: dict[str, Any]) -> Outcome:
+        """Make one step and wait for its outcome. Never raises but for cancellation.
+
+        Args:
+            op: a key of `step_values.KINDS`.
+            args: as in the step protocol (`script/protocol.py`), only those that were given.
+        """
+        if self._run.setup is None:
+            return _no_workspace(op)
+        self._numbered += 1
+        common = {"run_id": self._run.id, "step": f"s{self._numbered}", "setup": self._run.setup.key}
+        task = asyncio.create_task(self._dispatch(op, args, common))
+        self._tasks[task] = None
+        task.add_done_callback(self._forget)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+
+    def _forget(self, task: asyncio.Task[Outcome]) -> None:
+        self._tasks.pop(task, None)
+
+    async def cancel_all(self) -> None:
+        """Cancel what is still under way and wait until it has really stopped."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await workflow.wait(tasks)
+
+    async def _dispatch(self, op: str, args: dict[str, Any], common: dict[str, Any]) -> Outcome:
+        kind = step_values.KINDS[op]
+        try:
+            input = kind.input(common, args)
+        except ValidationError as error:
+            return Outcome(error=CallError(kind="bad_arguments", message=_told(op, error)))
+        try:
+            async with self._run.pending:
+                result = await workflow.execute_activity(
+                    kind.activity,
+                    input,
+                    activity_id=common["step"],
+                    task_queue=self._run.workspace_queue,
+                    start_to_close_timeout=LONGEST_QUICK if kind.quick else LONGEST_ATTEMPT,
+                    heartbeat_timeout=HEARTBEAT,
+                    retry_policy=RETRY,
+                    cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+                    summary=step_values.step_name(op, args),
+                )
+        except ActivityError as error:
+            return _failed(op, error)
+        return kind.value(args, result)
+
+
+def _failed(op: str, error: ActivityError) -> Outcome:
+    if is_cancelled_exception(error):
+        return Outcome(error=CallError(kind=SKIPPED, message="the run ended first", lost=True))
+    cause = error.cause
+    if not isinstance(cause, ApplicationError):
+        return Outcome(error=CallError(kind=INTERNAL, message=f"{op}: {cause or error}"))
+    return Outcome(error=CallError(kind=cause.type or INTERNAL, message=cause.message))
+
+
+def _no_workspace(op: str) -> Outcome:
+    message = f"{op}() works in a workspace, and this run has none: start it with `tenuto run --workspace DIR`"
+    return Outcome(error=CallError(kind=NO_WORKSPACE, message=message))
+
+
+def _told(op: str, error: ValidationError) -> str:
+    first = error.errors()[0]
+    return f"{op}(): {'.'.join(map(str, first['loc']))}: {first['msg']}"
