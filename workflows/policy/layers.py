@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .rules import Rule, RuleError, parse
+from .rules import Rule, RuleError, parse, rule_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def _parsed(texts: Sequence[str], *, foreign: bool, denying: bool) -> tuple[Rule
     rules: dict[Rule, None] = {}
     for text in texts:
         try:
-            rules[parse(text, denying=denying)] = None
+            rules[parse(rule_text(text), denying=denying)] = None
         except RuleError:
             if not foreign:
                 raise

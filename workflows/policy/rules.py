@@ -138,10 +138,11 @@ def parse(text: str, *, denying: bool = False, home: str | None = None) -> Rule:
 
 def parse_all(texts: Iterable[str], *, denying: bool = False, home: str | None = None) -> tuple[Rule, ...]:
     """Read rules, each kind once. Raises `RuleError` at the first that is none."""
-    return tuple(dict.fromkeys(parse(_text(each), denying=denying, home=home) for each in texts))
+    return tuple(dict.fromkeys(parse(rule_text(each), denying=denying, home=home) for each in texts))
 
 
-def _text(rule: object) -> str:
+def rule_text(rule: object) -> str:
+    """A rule as it came from a file or a script. Raises `RuleError` if it is no text."""
     if not isinstance(rule, str):
         raise RuleError(rule, "a text, such as WebSearch or Bash(npm test:*)")
     return rule
