@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 import pytest
+
 from tenuto.workflows.policy.git import SHARED_GIT_COMMANDS, git_refusal
 from tenuto.workflows.policy.programs import GIT_LEAVES_ALONE
 

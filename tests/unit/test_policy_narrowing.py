@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tenuto.workflows.policy.decide import Rules
 from tenuto.workflows.policy.globs import ANY, meets
 from tenuto.workflows.policy.rules import RuleError

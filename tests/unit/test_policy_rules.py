@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tenuto.workflows.policy.decide import Rules
 from tenuto.workflows.policy.rules import RuleError, parse
 
