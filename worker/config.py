@@ -31,7 +31,8 @@ ENVIRONMENT: dict[str, str] = {
     "local_store": "TENUTO_LOCAL_STORE",
 }
 """Setting -> environment variable. The same names without a variable are flags and keys of `tenuto.toml`."""
-FILE_KEYS = frozenset({*ENVIRONMENT, "address", "namespace", "allow"})
+FILE_KEYS = frozenset({*ENVIRONMENT, "address", "namespace", "allow", "deny", "workspace"})
+WORKSPACE_KEYS = frozenset({"setup", "untracked"})
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
 
@@ -64,6 +65,14 @@ class Settings:
     """A store on this host's disk is meant, though the Temporal Service may be shared with other hosts."""
     allow: tuple[str, ...] = ()
     """Permission rules that every run of this configuration has."""
+    deny: tuple[str, ...] = ()
+    """Permission rules that stand before every `allow`; those of the project's file and of the user's together."""
+    project: Path | None = None
+    """Folder of the project's `tenuto.toml`, if there is one: where `/x` in its rules begins."""
+    setup: str | None = None
+    """Command that runs once in each fresh clone of the workspace."""
+    untracked: tuple[str, ...] = ()
+    """Files and folders that git does not track and a clone needs all the same, relative to the workspace."""
     disabled_by: str | None = None
     """The variable that turns starting runs off, if one does."""
 
@@ -86,7 +95,9 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         home = home_of(environ)
-        given = _Given(flags, environ, _files(workspace or Path.cwd(), home))
+        files = _files(workspace or Path.cwd(), home)
+        given = _Given(flags, environ, files)
+        table = given.workspace()
         profile = _temporal_profile(environ)
         address = profile.get("address") or given.text("address")
         if address and not _is_address(address):
@@ -104,7 +115,11 @@ class Settings:
             model=given.text("model") or DEFAULT_MODEL,
             max_usd=given.dollars("max_usd"),
             local_store=given.switch("local_store"),
-            allow=given.texts("allow"),
+            allow=given.rules("allow"),
+            deny=given.rules("deny"),
+            project=next((path.parent for path, _ in files if path.parent != home), None),
+            setup=table.text("setup"),
+            untracked=table.paths("untracked"),
             disabled_by=next((name for name in OFF_SWITCHES if _on(name, environ.get(name, ""))), None),
         )
         if not settings.embedded and settings.store.startswith("file://") and not settings.local_store:
@@ -175,13 +190,53 @@ class _Given:
             raise self._bad(name, value, "text")
         return None if value is None else value.strip()
 
-    def texts(self, name: str) -> tuple[str, ...]:
+    def texts(self, name: str, example: str) -> tuple[str, ...]:
         value = self.raw(name)
         if value is None:
             return ()
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self._bad(name, value, 'a list of texts, such as ["WebSearch"]')
+            raise self._bad(name, value, f"a list of texts, such as [{example}]")
         return tuple(value)
+
+    def rules(self, name: str) -> tuple[str, ...]:
+        """Permission rules. What one file denies, another does not allow again: those of all files count."""
+        from tenuto.workflows.policy.rules import RuleError, parse
+
+        files = self._files if name == "deny" else [each for each in self._files if name in each[1]][:1]
+        found: list[str] = []
+        for path, values in files:
+            one = _Given({}, {}, [(path, values)])
+            for text in one.texts(name, '"WebSearch"'):
+                try:
+                    parse(text, denying=name == "deny", home=str(Path.home()))
+                except RuleError as error:
+                    raise UsageError(f"{one.places[name]}: {error}") from None
+                found.append(text)
+        return tuple(dict.fromkeys(found))
+
+    def workspace(self) -> _Given:
+        """The table `[workspace]` of the first file that has one."""
+        for path, values in self._files:
+            table = values.get("workspace")
+            if table is None:
+                continue
+            if not isinstance(table, dict):
+                raise UsageError(f"workspace in {path} is {table!r}; expected a table: [workspace]")
+            unknown = sorted(set(table) - WORKSPACE_KEYS)
+            if unknown:
+                known = ", ".join(sorted(WORKSPACE_KEYS))
+                raise UsageError(f"[workspace] in {path} has the unknown setting {unknown[0]!r}; there are: {known}")
+            return _Given({}, {}, [(path, table)])
+        return _Given({}, {}, [])
+
+    def paths(self, name: str) -> tuple[str, ...]:
+        """Paths within the workspace."""
+        texts = self.texts(name, '".env", "node_modules"')
+        for text in texts:
+            parts = text.split("/")
+            if not text.strip() or text.startswith(("/", "~")) or ".." in parts or "\0" in text:
+                raise self._bad(name, text, "paths within the workspace, such as .env or web/node_modules")
+        return texts
 
     def integer(self, name: str) -> int | None:
         value = self.raw(name)

@@ -13,6 +13,7 @@ PURE = [
     *("run_state.py", "details.py", "contracts.py", "models.py", "failure_kinds.py"),
     *("setup_contracts.py", "step_contracts.py", "step_values.py"),
 ]
+PURE += [f"policy/{path.name}" for path in sorted((ROOT / "workflows" / "policy").glob("*.py"))]
 
 
 def imported(path: Path) -> set[str]:

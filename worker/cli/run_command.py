@@ -49,6 +49,8 @@ class RunOptions:
     model: str | None = None
     effort: str | None = None
     allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    sandbox: bool = True
     owner: str | None = None
     detach: bool = False
     no_wait: bool = False
@@ -82,6 +84,7 @@ def run(options: RunOptions) -> int:
     run_id = check_run_id(options.run_id) if options.run_id is not None else new_run_id()
     if settings.embedded and not options.simulate:
         _check_credentials(settings)
+    _check_policy(run_input, workspace)
     _confirm(options, settings, run_input)
     if settings.embedded:
         settings = _start_service(settings, options.simulate)
@@ -102,12 +105,18 @@ def build_input(options: RunOptions, settings: Settings, workspace: Path) -> Run
     """The one argument of the Workflow. Raises as `run`."""
     from tenuto.workflows.contracts import RunInput, Script
     from tenuto.workflows.models import resolve
+    from tenuto.workflows.setup_contracts import WorkspaceOptions
+
+    from ..policy_sources import run_policy
 
     args, has_args = parse_args(options.args)
     loaded, path = load_script(options.script, workspace, settings.home)
     limits = limits_of(options, settings, loaded)
     if limits.usd is not None:
         _check_price(resolve(settings.model))
+    policy = run_policy(
+        settings, workspace, allow=options.allow, deny=options.deny, sandbox=options.sandbox, notice=notice
+    )
     return RunInput(
         script=Script.of(loaded, str(path.absolute())),
         args=args,
@@ -117,7 +126,9 @@ def build_input(options: RunOptions, settings: Settings, workspace: Path) -> Run
         effort=options.effort,
         workspace=str(workspace),
         owner=options.owner or owner_name(),
-        allow=[*settings.allow, *options.allow],
+        allow=policy.allow,
+        policy=policy,
+        options=WorkspaceOptions(setup=settings.setup, untracked=list(settings.untracked)),
         simulate=options.simulate,
     )
 
@@ -165,6 +176,17 @@ def _check_credentials(settings: Settings) -> None:
         )
 
 
+def _check_policy(run_input: RunInput, workspace: Path) -> None:
+    """Nothing starts whose script names what the policy refuses: not in the middle of the night, but now."""
+    from ..precheck.findings import precheck
+
+    found = precheck(run_input, workspace)
+    for line in (*found.refused, *found.withheld):
+        notice(line)
+    if found.refused:
+        raise UsageError("nothing was started, because the script names what this run refuses (see above)")
+
+
 def _confirm(options: RunOptions, settings: Settings, run_input: RunInput) -> None:
     """Ask once per script, where there is somebody to ask."""
     if options.yes or options.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -174,6 +196,10 @@ def _confirm(options: RunOptions, settings: Settings, run_input: RunInput) -> No
         return
     import typer
 
+    from tenuto.workflows.setup_contracts import Policy
+
+    from .policy_words import may_touch
+
     limits, phases = run_input.limits, [phase.title for phase in run_input.script.phases]
     ceiling = f", ${limits.usd:g} at most" if limits.usd is not None else ", no ceiling in dollars"
     for name, value in (
@@ -182,7 +208,7 @@ def _confirm(options: RunOptions, settings: Settings, run_input: RunInput) -> No
         ("caps", f"{limits.agents} agents, {limits.concurrency} at once{ceiling}"),
         ("model", run_input.model + (" (simulated)" if run_input.simulate else "")),
         ("workspace", run_input.workspace),
-        ("may touch", "nothing: subagents answer in text and have no tools"),
+        *(("may touch" if not n else "", line) for n, line in enumerate(may_touch(run_input.policy or Policy()))),
     ):
         notice(f"  {name:<10} {value}")
     if not typer.confirm("Run it?", default=True, err=True):

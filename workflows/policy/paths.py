@@ -90,7 +90,7 @@ def path_pattern(text: str, home: str | None = None) -> PathPattern:
         raise PathPatternError("a path without `!`; to except something, deny it by a rule of its own")
     if written == "~" or written.startswith("~/"):
         if home is None:
-            raise PathPatternError("a path from the root, such as //home/me/x: an agent knows no home directory")
+            raise PathPatternError("a path from the root, such as //opt/x: an agent knows no home directory")
         return PathPattern(True, f"/{literal(home).strip('/')}{written[1:]}")
     if written.startswith("//"):
         return PathPattern(True, _checked(f"/{written.lstrip('/')}"))

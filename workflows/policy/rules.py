@@ -114,7 +114,8 @@ def parse(text: str, *, denying: bool = False, home: str | None = None) -> Rule:
     if found is None:
         raise RuleError(text, "a tool, such as WebSearch, or a tool with what it may do, such as Bash(npm test:*)")
     tool, what = found[1], found[2]
-    if what is not None and not what.strip():
+    known = tool in (*TOOLS, NETWORK) or tool.startswith("mcp__")
+    if known and what is not None and not what.strip():
         raise RuleError(text, f"something in the parentheses; for all of it write {tool}")
     if tool.startswith("mcp__") or "*" in tool:
         return _named(text, tool, what, denying)

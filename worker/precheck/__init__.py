@@ -1,0 +1,1 @@
+"""What a script names and its run's policy refuses, found before anything starts."""
