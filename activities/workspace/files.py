@@ -35,6 +35,9 @@ class Files(Protocol):
     def relative(self, path: str) -> str:
         """The path within the workspace, by its spelling alone."""
 
+    def open(self, path: str) -> int:
+        """A descriptor of a regular file, for reading; the caller closes it."""
+
     def read(self, path: str, bytes_max: int) -> bytes:
         """The content of a regular file; a larger one is a `ValueError` that says so."""
 
@@ -47,5 +50,7 @@ class Files(Protocol):
     def walk(self, pattern: str, under: str = ".") -> Iterator[FileInfo]:
         """Regular files that match a glob pattern (`**`, `*`, `?`, `[…]`, `{a,b}`), in path order, links not followed.
 
-        Files that git ignores, and `.git` itself, are left out, except where the pattern names them.
+        The pattern is relative to the folder `under`, the results to the root. `.git` is always left out, and so are
+        files that git ignores, except where `under` or the part of the pattern before its first wildcard names them.
+        A pattern that is none is a `ValueError`.
         """
