@@ -13,7 +13,7 @@ from ..workspace.files import FileInfo, Files
 from ..workspace.glob_patterns import compile_glob
 from .blocking import in_thread
 from .definition import define, flag, text, whole
-from .ripgrep import Line, program, search
+from .ripgrep import PATTERN_CHARS_MAX, Line, program, search, turn
 from .tool import AfterLoss, Note, Place, ToolCall, ToolError, ToolResult
 
 DEADLINE_S = 30.0
@@ -22,8 +22,6 @@ ENTRIES = 250
 """Lines or files shown where no limit is asked for."""
 LINE_CHARS = 600
 FILE_BYTES_MAX = 100 * 1024 * 1024
-AT_ONCE = 2
-"""Searches of a Worker that run at the same time: each holds some hundred files open."""
 
 _CONTEXT = {"-A": "--after-context", "-B": "--before-context", "-C": "--context"}
 
@@ -40,7 +38,7 @@ class Grep:
         "those that git ignores and binary ones are left out. output_mode: files_with_matches (default, newest "
         "first), content, or count. Use this and not `grep` or `rg` in Bash.",
         ("pattern",),
-        pattern=text(minLength=1, maxLength=10_000),
+        pattern=text(minLength=1, maxLength=PATTERN_CHARS_MAX),
         path=text("File or folder to search; default: the workspace."),
         glob=text(),
         type=text("As `rg --type` takes it."),
@@ -58,7 +56,6 @@ class Grep:
     )
 
     def __init__(self) -> None:
-        self._turn = asyncio.Semaphore(AT_ONCE)
         self._types: dict[str, list[str]] | None = None
 
     async def run(self, call: ToolCall, place: Place, note: Note) -> ToolResult:
@@ -69,17 +66,15 @@ class Grep:
         """
         given, files = call.input, place.files
         pattern, under = str(given["pattern"]), str(given.get("path") or ".")
-        _require_passable(pattern)
         globs = await self._type_globs(given["type"]) if given.get("type") else []
         found = await in_thread(lambda: _candidates(files, under, given.get("glob"), globs), under)
         mode = given.get("output_mode") or "files_with_matches"
         result = _Result(mode, given.get("offset") or 0, _limit(given.get("head_limit")))
-        found = result.without_large(found)
-        async with self._turn:
+        async with turn():
             try:
                 async with (
                     asyncio.timeout(DEADLINE_S),
-                    aclosing(search(_options(given, mode), pattern, files, found)) as lines,
+                    aclosing(search(_options(given, mode), pattern, files, result.without_large(found))) as lines,
                 ):
                     await result.take(lines)
             except TimeoutError:
@@ -188,7 +183,7 @@ def _limit(given: int | None) -> int:
 
 
 def _options(given: dict[str, Any], mode: str) -> list[str]:
-    options = []
+    options = ["--max-columns=500"]
     if given.get("-i"):
         options.append("--ignore-case")
     if given.get("multiline"):
@@ -199,15 +194,6 @@ def _options(given: dict[str, Any], mode: str) -> list[str]:
         return [*options, "--count"]
     options.append("--line-number" if given.get("-n", True) else "--no-line-number")
     return options + [f"{long}={given[short]}" for short, long in _CONTEXT.items() if given.get(short) is not None]
-
-
-def _require_passable(pattern: str) -> None:
-    try:
-        pattern.encode()
-    except UnicodeEncodeError as error:
-        raise ToolError("The pattern is not Unicode text: it has half of a surrogate pair.") from error
-    if "\0" in pattern:
-        raise ToolError("The pattern has a NUL character; write \\x00 for it.")
 
 
 def _candidates(files: Files, under: str, glob: str | None, type_globs: list[str]) -> Iterator[FileInfo]:

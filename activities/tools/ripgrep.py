@@ -13,21 +13,29 @@ import resource
 import shutil
 import sysconfig
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from ..workspace.files import FileInfo, Files, OutsideWorkspace
 from .blocking import in_thread
 from .text import SNIFFED_BYTES, is_binary
 from .tool import ToolError
 
+PATTERN_CHARS_MAX = 10_000
 BATCH_MAX = 400
 """Files of one process; also an eighth of the descriptors that this process may have."""
 LINE_BYTES_MAX = 1 << 20
 """Of one line of output; ripgrep itself cuts lines long before."""
 _DESCRIPTORS = "/proc/self/fd" if Path("/proc/self/fd").is_dir() else "/dev/fd"
 _ALWAYS = ("--no-config", "--color=never", "--no-heading", "--with-filename", "--null", "--text", "--no-mmap")
-_MODEST = ("--threads=1", "--no-messages", "--engine=auto", "--max-columns=500", "--max-columns-preview")
+_MODEST = ("--threads=1", "--no-messages", "--engine=auto", "--max-columns-preview")
+LINE_CHARS = 10_000
+"""Of a line as `found_lines` gives it."""
+AT_ONCE = 2
+"""Searches of a Worker that run at the same time: each holds some hundred files open."""
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 @dataclass(slots=True)
@@ -70,6 +78,23 @@ def batch_size() -> int:
     return BATCH_MAX if soft == resource.RLIM_INFINITY else max(16, min(BATCH_MAX, soft // 8))
 
 
+def turn() -> asyncio.Semaphore:
+    """Held while searching; a deadline begins when it is had."""
+    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_ONCE))
+
+
+async def found_lines(
+    pattern: str, files: Files, found: Iterator[FileInfo]
+) -> AsyncGenerator[tuple[str, int, str], None]:
+    """Path, number (from 1) and text of each line that matches, in the order of the files. Raises as `search`."""
+    options = ("--line-number", f"--max-columns={LINE_CHARS}")
+    async with turn(), aclosing(search(options, pattern, files, found)) as lines:
+        async for line in lines:
+            number, colon, text = line.text.partition(b":")
+            if line.file is not None and colon and number.isdigit():
+                yield line.file.path, int(number), text.decode(errors="replace").rstrip("\r")
+
+
 async def search(
     options: Sequence[str], pattern: str, files: Files, found: Iterator[FileInfo]
 ) -> AsyncGenerator[Line, None]:
@@ -78,6 +103,7 @@ async def search(
     Raises:
         ToolError: ripgrep does not take the pattern, or is not there.
     """
+    _require_passable(pattern)
     size = batch_size()
     asked = False
     while True:
@@ -87,8 +113,9 @@ async def search(
             if batch.open or not (more or asked):
                 # Without any file the pattern is looked at all the same: a wrong one is to be said.
                 asked = True
-                async for line in _run(options, pattern, batch):
-                    yield line
+                async with aclosing(_run(options, pattern, batch)) as lines:
+                    async for line in lines:
+                        yield line
         finally:
             batch.close()
         if not more:
@@ -161,6 +188,17 @@ def _line(piece: bytes, end: bytes, batch: Batch) -> Line:
     if (nul or end == b"\0") and number.isdigit():
         return Line(batch.open.get(int(number)), text)
     return Line(None, piece)
+
+
+def _require_passable(pattern: str) -> None:
+    try:
+        pattern.encode()
+    except UnicodeEncodeError as error:
+        raise ToolError("The pattern is not Unicode text: it has half of a surrogate pair.") from error
+    if "\0" in pattern:
+        raise ToolError("The pattern has a NUL character; write \\x00 for it.")
+    if len(pattern) > PATTERN_CHARS_MAX:
+        raise ToolError(f"The pattern has {len(pattern):,} characters; at most {PATTERN_CHARS_MAX:,} are taken.")
 
 
 def _in_words(said: str) -> str:

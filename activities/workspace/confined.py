@@ -7,7 +7,7 @@ import os
 import posixpath
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .descent import Spot, open_regular, reach, require_regular
@@ -19,18 +19,30 @@ TRIES_MAX = 4
 """Of a write whose folder is removed meanwhile."""
 
 
+PathRule = Callable[[str], bool]
+
+
+def _none(_path: str) -> bool:
+    return False
+
+
 class ConfinedFiles:
     """Implements `Files` for a folder. Blocking: call it from a thread where the event loop must not wait.
 
     Args:
         root: an existing folder.
+        hidden: whether a rule hides a file from reading and from listings.
+        kept: whether a rule keeps a file from being written. Both get the path that is really meant, links on the way
+            resolved, relative to the root: a rule about how a path is spelled is evaded by a link.
 
     Raises:
         OSError: it does not exist, or is no folder.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, hidden: PathRule = _none, kept: PathRule = _none) -> None:
         self._root = Path(root).resolve(strict=True)
+        self._hidden = hidden
+        self._kept = kept
         if not self._root.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(root))
 
@@ -62,6 +74,7 @@ class ConfinedFiles:
     def open(self, path: str) -> int:
         """A descriptor of a regular file, for reading; the caller closes it."""
         with reach(self._root, self.relative(path)) as spot:
+            self._require_visible(spot, path)
             return open_regular(spot, path)
 
     def read(self, path: str, bytes_max: int) -> bytes:
@@ -84,6 +97,8 @@ class ConfinedFiles:
         for _ in range(TRIES_MAX):
             with reach(self._root, inside, to_write=True) as spot:
                 before = spot.status
+                if self._kept(spot.path):
+                    raise OutsideWorkspace(f"{path}: a rule of this run denies writing {spot.path}")
                 if before is not None:
                     require_regular(before, path)
                 try:
@@ -98,6 +113,7 @@ class ConfinedFiles:
         """About a regular file."""
         inside = self.relative(path)
         with reach(self._root, inside) as spot:
+            self._require_visible(spot, path)
             status = require_regular(spot.status, path)
         return FileInfo(inside, status.st_size, status.st_mtime_ns, stat.S_IMODE(status.st_mode))
 
@@ -118,7 +134,11 @@ class ConfinedFiles:
             base, pattern = ".", inside
         if ".." in pattern.split("/"):
             raise OutsideWorkspace(f"{pattern}: a pattern has no '..'; name the folder to look under")
-        return matching(self._root, base, pattern)
+        return matching(self._root, base, pattern, self._hidden)
+
+    def _require_visible(self, spot: Spot, path: str) -> None:
+        if self._hidden(spot.path):
+            raise OutsideWorkspace(f"{path}: a rule of this run denies reading {spot.path}")
 
 
 def _require_nameable(path: str) -> None:

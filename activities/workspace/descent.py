@@ -50,6 +50,11 @@ class Spot:
     status: os.stat_result | None
     """`None` where there is nothing of that name."""
 
+    @property
+    def path(self) -> str:
+        """Where it really is, relative to the root."""
+        return "/".join(self.real) or "."
+
 
 def is_git(name: str) -> bool:
     """Whether a file system may take a name for `.git`: case and invisible characters aside."""
@@ -189,7 +194,7 @@ def open_folder(root: Path, path: str) -> tuple[int, str]:
             handle = os.open(spot.name, LISTABLE, dir_fd=spot.folder)
         except OSError as error:
             raise OSError(error.errno, os.strerror(error.errno or 0), path) from error
-        return handle, "/".join(spot.real) or "."
+        return handle, spot.path
 
 
 def open_regular(spot: Spot, path: str) -> int:

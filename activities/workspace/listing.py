@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .descent import LISTABLE, is_git, open_folder
@@ -24,8 +24,8 @@ NESTED_MAX = 8
 _Parts = tuple[str, ...]
 
 
-def matching(root: Path, base: str, pattern: str) -> Iterator[FileInfo]:
-    """Regular files under the folder `base` of `root` that match, in path order; see `Files.walk`.
+def matching(root: Path, base: str, pattern: str, hidden: Callable[[str], bool]) -> Iterator[FileInfo]:
+    """Regular files under the folder `base` of `root` that match, in path order, without hidden ones: `Files.walk`.
 
     Raises:
         ValueError: no pattern.
@@ -35,10 +35,10 @@ def matching(root: Path, base: str, pattern: str) -> Iterator[FileInfo]:
     patterns = compile_glob(pattern)
     # A wrong folder is an error at once, and not an empty result.
     os.close(open_folder(root, base)[0])
-    return _found(root, () if base == "." else tuple(base.split("/")), patterns)
+    return _found(root, () if base == "." else tuple(base.split("/")), patterns, hidden)
 
 
-def _found(root: Path, base: _Parts, patterns: list[GlobPattern]) -> Iterator[FileInfo]:
+def _found(root: Path, base: _Parts, patterns: list[GlobPattern], hidden: Callable[[str], bool]) -> Iterator[FileInfo]:
     """Patterns with the same fixed parts are looked for together."""
     starts: dict[_Parts, list[GlobPattern]] = {}
     for pattern in patterns:
@@ -47,13 +47,13 @@ def _found(root: Path, base: _Parts, patterns: list[GlobPattern]) -> Iterator[Fi
         else:
             starts.setdefault((*base, *pattern.fixed), []).append(pattern)
     if len(starts) == 1:
-        yield from _under(root, *starts.popitem())
+        yield from _under(root, *starts.popitem(), hidden)
         return
-    found = {info.path: info for start, group in starts.items() for info in _under(root, start, group)}
+    found = {info.path: info for start, group in starts.items() for info in _under(root, start, group, hidden)}
     yield from (found[path] for path in sorted(found))
 
 
-def _under(root: Path, start: _Parts, patterns: list[GlobPattern]) -> Iterator[FileInfo]:
+def _under(root: Path, start: _Parts, patterns: list[GlobPattern], hidden: Callable[[str], bool]) -> Iterator[FileInfo]:
     if any(is_git(part) for part in start):
         return
     try:
@@ -69,7 +69,10 @@ def _under(root: Path, start: _Parts, patterns: list[GlobPattern]) -> Iterator[F
         if rests:
             names.update(name for name in _names(root, real, tree, named=bool(start)) if _fits(name, rests))
         prefix = "".join(f"{part}/" for part in start)
+        place = "" if real == "." else f"{real}/"
         for name in sorted(names):
+            if hidden(place + name):
+                continue
             status = tree.status(name)
             if status is not None and stat.S_ISREG(status.st_mode):
                 yield FileInfo(prefix + name, status.st_size, status.st_mtime_ns, stat.S_IMODE(status.st_mode))

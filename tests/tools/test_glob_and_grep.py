@@ -259,3 +259,20 @@ async def test_links_are_not_searched(code: Desk, tmp_path: Path) -> None:
     (code.root / "out").symlink_to(tmp_path / "outside")
     (code.root / "out_file").symlink_to(tmp_path / "outside" / "secret")
     assert await code.text("Grep", pattern="def secret") == "No matches found."
+
+
+async def test_steps_get_their_lines_whole(code: Desk) -> None:
+    files = code.place.files
+    found = [found async for found in ripgrep.found_lines("^def", files, files.walk("**/*.{py,txt}"))]
+    assert [(path, number) for path, number, _ in found] == [
+        ("-dash.txt", 1),
+        ("a.py", 4),
+        ("a.py", 8),
+        ("src/b.py", 1),
+        ("utf16.txt", 1),
+        ("wide.txt", 1),
+        ("win.txt", 1),
+        ("with space.txt", 1),
+    ]
+    texts = {path: text for path, _, text in found}
+    assert texts["wide.txt"] == "def " + "x" * 5000 and texts["win.txt"] == "def crlf"

@@ -301,6 +301,23 @@ def test_no_descriptor_is_left_open(files: ConfinedFiles) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
+def test_rules_are_about_the_file_that_is_meant(root: Path) -> None:
+    files = ConfinedFiles(
+        root, hidden=lambda path: path == "folder/secret", kept=lambda path: path.startswith("folder/")
+    )
+    for path in ("folder/secret", "in_file", "in_absolute", "in_folder/secret", "in_root/in_folder/secret"):
+        for use in (lambda path=path: files.read(path, 100), lambda path=path: files.info(path)):
+            with pytest.raises(OutsideWorkspace, match="denies reading folder/secret"):
+                use()
+        with pytest.raises(OutsideWorkspace, match="denies writing folder/secret"):
+            files.write(path, b"mine")
+    assert [info.path for info in files.walk("**")] == ["file"]
+    assert [info.path for info in files.walk("in_folder/*")] == []
+    assert files.read("file", 100) == INSIDE
+    files.write("file", b"new")
+    assert (root / "folder" / "secret").read_bytes() == INSIDE
+
+
 # ------------------------------------------------------------------------------------------------------- races
 
 
