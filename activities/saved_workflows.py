@@ -20,6 +20,8 @@ from tenuto.workflows.contracts import LoadScriptInput, Script
 from tenuto.workflows.script.dialects import load
 from tenuto.workflows.script.protocol import MAX_SOURCE_BYTES, LoadedScript, ScriptLoadError
 
+from .upward import up_to_repository
+
 SUFFIXES = (".py", ".js", ".mjs")
 
 
@@ -129,22 +131,12 @@ class ScriptActivities:
 
 
 def _folders(workspace: Path | None, home: Path) -> Iterator[Path]:
-    for folder in _up_to_repository(workspace):
+    for folder in up_to_repository(workspace):
         yield folder / ".tenuto" / "workflows"
         yield folder / ".claude" / "workflows"
     yield Path(home) / "workflows"
     yield Path.home() / ".claude" / "workflows"
     yield from map(Path, builtin.__path__)
-
-
-def _up_to_repository(workspace: Path | None) -> list[Path]:
-    """The workspace and the folders above it, up to the repository's root; the workspace alone outside of one."""
-    if workspace is None:
-        return []
-    start = workspace.resolve()
-    chain = [start, *start.parents]
-    root = next((index for index, folder in enumerate(chain) if (folder / ".git").exists()), 0)
-    return chain[: root + 1]
 
 
 def _files(folder: Path) -> list[Path]:
