@@ -43,6 +43,10 @@ class Store:
         """Write one object, whole, replacing what was there."""
         await obstore.put_async(self._objects, key, data)
 
+    async def put_file(self, key: str, path: Path) -> None:
+        """Write one object from a file of any size, without holding all of it in memory."""
+        await obstore.put_async(self._objects, key, path)
+
     async def get(self, key: str) -> bytes:
         """Read one object.
 

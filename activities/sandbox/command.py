@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -51,8 +51,17 @@ class CommandOutcome:
 class CommandRunner(Protocol):
     """Runs commands for one run in one place."""
 
-    async def run(self, command: Command, *, say: Callable[[str], None] = lambda _text: None) -> CommandOutcome:
+    async def run(
+        self,
+        command: Command,
+        *,
+        say: Callable[[str], None] = lambda _text: None,
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> CommandOutcome:
         """Run one command; at most one per CPU at once in this process, the rest queue (`say` is told so).
+
+        `before` is awaited when its turn has come and nothing of it runs yet: what it writes down tells a command that
+        was lost in the queue from one that was lost at work. What it raises is raised, with nothing run.
 
         When it returns or raises, every process the command started is gone, `setsid` grandchildren included.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from .command import CommandRefused
@@ -113,10 +113,15 @@ def _caches(home: Path) -> dict[str, str]:
     return {name: str(home / place) for name, place in places.items()}
 
 
-def proxied(port: int) -> dict[str, str]:
-    """What makes package managers ask the proxy of a sandbox with hosts."""
+def proxied(port: int, here: Collection[str] = ()) -> dict[str, str]:
+    """What makes package managers ask the proxy of a sandbox with hosts.
+
+    Args:
+        port: the proxy's.
+        here: names of the machine itself that a rule opens; they too go through the proxy then.
+    """
     address = f"http://127.0.0.1:{port}"
-    local = "localhost,127.0.0.1,::1"
+    local = ",".join(name for name in ("localhost", "127.0.0.1", "::1") if name not in here)
     java = " ".join(f"-D{scheme}.proxyHost=127.0.0.1 -D{scheme}.proxyPort={port}" for scheme in ("http", "https"))
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
     return {

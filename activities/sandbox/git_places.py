@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .mounts import Mount
+from .plain_file import plain_lines
 
 _ALTERNATES_MAX = 16
-_SUBMODULES_MAX = 256
+_FOLDERS_MAX = 1000
 
 
 @dataclass(slots=True)
@@ -74,31 +75,21 @@ def _linked(root: Path, dot: Path) -> GitPlaces:
 
 def _named(file: Path, word: str) -> Path | None:
     """The folder that a one-line file names, relative to where the file lies."""
-    try:
-        text = file.read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        return None
-    if not text.startswith(word):
+    text = "".join(plain_lines(file)[:1]).strip()
+    if not text or not text.startswith(word):
         return None
     return Path(os.path.realpath(file.parent / text.removeprefix(word).strip()))
 
 
 def _points_back(folder: Path, dot: Path) -> bool:
     """`gitdir` in a worktree's folder is the path of the worktree's own `.git` file."""
-    try:
-        back = (folder / "gitdir").read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        return False
-    return os.path.realpath(folder / back) == os.path.realpath(dot)
+    back = "".join(plain_lines(folder / "gitdir")[:1]).strip()
+    return bool(back) and os.path.realpath(folder / back) == os.path.realpath(dot)
 
 
 def _is_worktree_of(folder: Path, root: Path) -> bool:
     """`core.worktree` in a submodule's configuration is the path of its checkout."""
-    try:
-        lines = (folder / "config").read_text().splitlines()
-    except (OSError, UnicodeDecodeError):
-        return False
-    for line in lines:
+    for line in plain_lines(folder / "config"):
         key, _, value = line.partition("=")
         if key.strip().lower() == "worktree":
             return os.path.realpath(folder / value.strip()) == str(root)
@@ -111,12 +102,33 @@ def _is_repository(folder: Path) -> bool:
 
 def _hooks(common: Path) -> Iterator[Mount]:
     """Hooks of the repository and of its submodules: git would run them outside, as the user."""
-    modules = [path.parent for path in sorted((common / "modules").rglob("HEAD"))[:_SUBMODULES_MAX]]
-    for folder in [common, *(folder for folder in modules if _is_repository(folder))]:
+    for folder in [common, *_submodules(common)]:
         hooks = folder / "hooks"
-        if not hooks.is_symlink():
+        if hooks.is_symlink():
+            real = Path(os.path.realpath(hooks))
+            if real.is_dir() and real.is_relative_to(common.parent):
+                yield Mount(real, "read")
+            continue
+        if not hooks.exists():
             hooks.mkdir(exist_ok=True)
-            yield Mount(hooks, "read")
+        yield Mount(hooks, "read")
+
+
+def _submodules(common: Path) -> Iterator[Path]:
+    """Their git folders, those of submodules of submodules included."""
+    left = [common / "modules"]
+    for _ in range(_FOLDERS_MAX):
+        if not left:
+            return
+        folder = left.pop()
+        if _is_repository(folder):
+            yield folder
+            left.append(folder / "modules")
+            continue
+        try:
+            left += [Path(entry.path) for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
+        except OSError:
+            continue
 
 
 def _borrowed(common: Path, root: Path) -> Iterator[Mount]:
@@ -125,11 +137,7 @@ def _borrowed(common: Path, root: Path) -> Iterator[Mount]:
     left = [common / "objects"]
     while left and len(seen) < _ALTERNATES_MAX:
         objects = left.pop()
-        try:
-            lines = (objects / "info" / "alternates").read_text().splitlines()
-        except (OSError, UnicodeDecodeError):
-            continue
-        for line in filter(None, map(str.strip, lines)):
+        for line in filter(None, map(str.strip, plain_lines(objects / "info" / "alternates"))):
             other = Path(os.path.realpath(objects / line))
             if other in seen or line.startswith("#") or not _is_object_folder(other):
                 continue

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from .plain_file import read_plain
 
 _RUNS_PROGRAMS = re.compile(
     r"""^(core\.(hookspath|fsmonitor|sshcommand|gitproxy|editor|pager|askpass|worktree|alternaterefscommand)
@@ -23,7 +26,6 @@ _RUNS_PROGRAMS = re.compile(
     re.VERBOSE,
 )
 _SECTION = re.compile(r'^\s*\[\s*([A-Za-z0-9.-]+)(?:\s+"((?:[^"\\]|\\.)*)")?\s*\]\s*(.*)$')
-_FILE_MAX = 1 << 20
 
 
 @contextmanager
@@ -36,7 +38,7 @@ def kept(watched: Sequence[Path]) -> Iterator[list[Path]]:
     finally:
         for path, content in before.items():
             now = _content(path)
-            if now != content and _is_armed(path, content, now):
+            if path.is_symlink() or (now != content and _is_armed(path, content, now)):
                 _restore(path, content)
                 put_back.append(path)
 
@@ -73,18 +75,16 @@ def _programs(config: bytes) -> set[tuple[str, str]]:
 
 
 def _content(path: Path) -> bytes | None:
-    try:
-        with path.open("rb") as file:
-            return file.read(_FILE_MAX)
-    except OSError:
-        return None
+    return read_plain(path) if not path.is_symlink() else None
 
 
 def _restore(path: Path, content: bytes | None) -> None:
+    if os.path.realpath(path.parent) != str(path.parent):
+        return  # the folder itself was moved away: git finds no repository there, and we follow no link
     if content is None:
         path.unlink(missing_ok=True)
         return
-    beside = path.with_name(f"{path.name}.tenuto")
+    beside = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

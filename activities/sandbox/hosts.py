@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -43,15 +43,23 @@ class Hosts:
     """The rules together. An address of this machine or its networks has to be named itself: `*` and names that
     resolve to one do not open it."""
 
-    def __init__(self, rules: Iterable[str]) -> None:
+    def __init__(self, rules: Iterable[str], allows: Callable[[str], bool] | None = None) -> None:
         self.rules = [Rule.read(text) for text in rules]
+        self._allows = allows
+        """What the rules deny out of what they allow: asked last."""
 
     def __bool__(self) -> bool:
         return bool(self.rules)
 
     def name(self, host: str, port: int) -> bool:
         """Whether a rule allows to ask for this host at all."""
-        return any(rule.names(plain(host), port) for rule in self.rules)
+        name = plain(host)
+        return any(rule.names(name, port) for rule in self.rules) and (self._allows is None or self._allows(name))
+
+    @property
+    def here(self) -> list[str]:
+        """Names of this very machine that a rule opens: inside they would mean the sandbox itself."""
+        return [rule.host for rule in self.rules if rule.host in ("localhost", "127.0.0.1", "::1")]
 
     def reachable(self, host: str, address: Address, port: int) -> bool:
         """Whether a connection to this address may be made for this host."""

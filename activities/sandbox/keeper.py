@@ -1,7 +1,7 @@
 """Holds one command where there are no walls, and ends with it everything that it started.
 
-Run as a program of its own, by `python -I -S keeper.py STATUS_FD`, with nothing but the standard library. Its first line
-of input is JSON: `argv`, `cwd`, `env`, `limits`. The input then stays open as long as the command may live: at its
+Run as a program of its own, by `python -I -S keeper.py STATUS_FD`, with the standard library alone. Its first line of
+input is JSON: `argv`, `cwd`, `env`, `limits`. The input then stays open as long as the command may live: at its
 end, which also comes when the Worker is killed, everything is ended. It adopts what its command leaves behind (a
 daemon, a `setsid` grandchild), so that nothing gets out of its sight.
 """

@@ -20,7 +20,7 @@ from .inside import Inside, shell
 from .limits import Limits
 from .owner import MARK, OWNER
 from .proxy import Proxy
-from .running import Launch, NotStarted, Running
+from .running import Launch, NotStarted, Running, settle
 
 _DOOR_S = 20.0
 
@@ -66,7 +66,7 @@ class Held:
             return
         loop = asyncio.get_running_loop()
         came: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(self.way, lambda: came.done() or came.set_result(None))
+        loop.add_reader(self.way, settle, came)
         try:
             async with asyncio.timeout(_DOOR_S):
                 await came
@@ -89,7 +89,7 @@ async def hold_inside(inside: Inside, command: Command, cwd: Path, hosts: Hosts,
     """
     walls = await bubblewrap.walls()
     inside.make_folders()
-    more = {**(environment.proxied(door.PORT) if hosts else {}), **command.env}
+    more = {**(environment.proxied(door.PORT, hosts.here) if hosts else {}), **command.env}
     variables = inside.environment(more, walls)
     arguments = inside.arguments(walls, limits, cwd, inside.git())
     argv = [shell(), "-c", command.text]
@@ -122,7 +122,7 @@ async def hold_inside(inside: Inside, command: Command, cwd: Path, hosts: Hosts,
 
 @asynccontextmanager
 async def hold_open(inside: Inside, command: Command, cwd: Path, hosts: Hosts, limits: Limits) -> AsyncIterator[Held]:
-    """Without walls, on a lead: same environment, same limits, and everything ended with it. `hosts` bind nobody here."""
+    """Without walls, on a lead: the same environment and limits, and everything ended with it. `hosts` bind nobody."""
     inside.make_folders()
     order = {
         "argv": [shell(), "-c", command.text],

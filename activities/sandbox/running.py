@@ -145,7 +145,7 @@ class Running:
             return
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[None] = loop.create_future()
-        loop.add_reader(self._pidfd, lambda: ended.done() or ended.set_result(None))
+        loop.add_reader(self._pidfd, settle, ended)
         try:
             await ended
         finally:
@@ -185,8 +185,13 @@ class _Protocol(asyncio.SubprocessProtocol):
         self._output.take(fd, data)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        if not self._closed.done():
-            self._closed.set_result(None)
+        settle(self._closed)
+
+
+def settle(future: asyncio.Future[None]) -> None:
+    """Say that it has happened; it may have been said, or given up, before."""
+    if not future.done():
+        future.set_result(None)
 
 
 def _of_namespace(init: int) -> Iterator[Path]:

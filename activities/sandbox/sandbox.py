@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from . import guarded
+from .bubblewrap import walls
 from .command import Command, CommandOutcome, CommandRefused, SandboxUnavailable
 from .hosts import Hosts
 from .inside import Inside
@@ -38,6 +39,7 @@ class Sandbox:
         *,
         home: Path,
         hosts: Iterable[str] = (),
+        allows_host: Callable[[str], bool] | None = None,
         walls: bool = True,
         shared: bool = False,
         allowed_git: Iterable[str] = (),
@@ -49,8 +51,8 @@ class Sandbox:
         """The one place that commands may write, beside their home and temporary folder."""
         self.home = home.resolve()
         """`TENUTO_HOME/sandboxes/RUN`: the run's own home, caches, temporary folders and half-written logs."""
-        self.hosts = Hosts(hosts)
-        """None of them: no network but the sandbox's own loopback."""
+        self.hosts = Hosts(hosts, allows_host)
+        """`Rules.hosts()` and `Rules.allows_host`. None of them: no network but the sandbox's own loopback."""
         self.walls = walls
         """False only where a person has said so."""
         self.limits = limits or Limits()
@@ -63,8 +65,16 @@ class Sandbox:
             hidden=tuple(hidden),
         )
 
-    async def run(self, command: Command, *, say: Callable[[str], None] = lambda _text: None) -> CommandOutcome:
+    async def run(
+        self,
+        command: Command,
+        *,
+        say: Callable[[str], None] = lambda _text: None,
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> CommandOutcome:
         """Run one command; at most one per CPU at once in this process, the rest queue (`say` is told so).
+
+        `before` is awaited when its turn has come and nothing of it runs yet. What it raises is raised.
 
         When it returns or raises, every process the command started is gone, `setsid` grandchildren included.
 
@@ -76,6 +86,10 @@ class Sandbox:
         check_workspace(self.root)
         cwd = self._cwd(command)
         async with slot(say):
+            if self.walls:
+                await walls()  # none: say so before anything is written down as begun
+            if before is not None:
+                await before()
             return await self._run(command, cwd)
 
     def _cwd(self, command: Command) -> Path:
@@ -156,9 +170,8 @@ class Sandbox:
         watching = asyncio.create_task(watch(running.processes, disk, self.limits, held.refused, stop))
         stopping = asyncio.create_task(stopped.wait())
         try:
-            done, _ = await asyncio.wait(
-                {running.closed, stopping, watching}, timeout=command.timeout_s, return_when=asyncio.FIRST_COMPLETED
-            )
+            waited: set[asyncio.Future[Any]] = {running.closed, stopping, watching}
+            done, _ = await asyncio.wait(waited, timeout=command.timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if not done:
                 stop("timeout")
             if watching in done:

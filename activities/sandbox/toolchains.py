@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
+from .plain_file import plain_lines
+
 _SYSTEM = tuple(map(Path, ("/usr", "/bin", "/sbin", "/lib", "/lib64", "/nix/store", "/gnu/store")))
 _PROGRAMS = frozenset({"bin", "sbin", "shims", "Scripts"})
 _MIXED = frozenset({".cargo", ".local", ".config", "share", "opt"})
@@ -48,11 +50,7 @@ def interpreters_of(root: Path) -> list[Path]:
     """Where the virtual environments in a workspace have their interpreter from."""
     found = []
     for name in (".venv", "venv", "env"):
-        try:
-            lines = (root / name / "pyvenv.cfg").read_text(errors="replace").splitlines()
-        except OSError:
-            continue
-        for line in lines:
+        for line in plain_lines(root / name / "pyvenv.cfg"):
             key, _, value = line.partition("=")
             prefix = _prefix(Path(os.path.realpath(value.strip())), Path.home()) if key.strip() == "home" else None
             if prefix is not None and _is_python(prefix):
@@ -84,15 +82,15 @@ def _look(path: str, named: tuple[tuple[str, str], ...], home: str) -> Toolchain
         if not _is_system(real):
             folders.append(real)
         variables[name] = str(real)
-    for entry in map(Path, filter(None, path.split(os.pathsep))):
+    for entry in filter(None, path.split(os.pathsep)):
         real = Path(os.path.realpath(entry))
-        if not entry.is_absolute() or not real.is_dir() or _holds_home(real, own) or str(real) in entries:
+        if not entry.startswith("/") or not real.is_dir() or _holds_home(real, own) or str(real) in entries:
             continue
         entries.append(str(real))
         if not _is_system(real):
             folders.append(_prefix(real, own) or real)
-    for entry in list(entries):
-        folders += _linked(Path(entry), folders, own)
+    for folder in map(Path, list(entries)):
+        folders += _linked(folder, folders, own)
     for usual in ("/usr/local/bin", "/usr/bin", "/bin"):
         if usual not in entries and Path(os.path.realpath(usual)).is_dir():
             entries.append(usual)

@@ -62,7 +62,7 @@ class Bash:
         }
 
     async def run(self, call: ToolCall, place: Place, note: Note) -> ToolResult:
-        """Run it. The note is what a later attempt can say of a command whose end nobody saw.
+        """Run it. Nothing is noted: of a command whose end nobody saw there is nothing to be known.
 
         Raises:
             ToolError: it could not be run as asked.
@@ -76,7 +76,6 @@ class Bash:
         if not text.strip():
             raise ToolError("The command is empty.")
         timeout_ms = min(float(call.input.get("timeout") or TIMEOUT_MS), TIMEOUT_MS_MAX)
-        await note({"command": text})
         try:
             outcome = await place.commands.run(Command(text, timeout_s=timeout_ms / 1000), say=place.say)
         except (CommandRefused, SandboxUnavailable) as error:
@@ -84,9 +83,7 @@ class Bash:
         return await _result(call, text, timeout_ms, outcome, place)
 
 
-async def _result(
-    call: ToolCall, text: str, timeout_ms: float, outcome: CommandOutcome, place: Place
-) -> ToolResult:
+async def _result(call: ToolCall, text: str, timeout_ms: float, outcome: CommandOutcome, place: Place) -> ToolResult:
     output = "\n".join(filter(None, (outcome.stdout.rstrip("\n"), outcome.stderr.rstrip("\n"))))
     log = None
     if outcome.log is not None or len(output) > CHARACTERS_MAX:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
@@ -52,7 +51,7 @@ async def examine() -> list[Finding]:
     looks: list[Callable[[Settings], Awaitable[list[Finding]]]] = [_store, _credentials, _temporal]
     for look in looks:
         findings += await look(settings)
-    return [*findings, _sandbox()]
+    return [*findings, *await _sandbox()]
 
 
 def _python() -> Finding:
@@ -156,8 +155,12 @@ async def _workers(client: Client, task_queue: str) -> Finding:
     return Finding("worker", "warn", f"none polls the Task Queue {task_queue!r}: tenuto up, or tenuto worker")
 
 
-def _sandbox() -> Finding:
-    program = shutil.which("bwrap")
-    if program:
-        return Finding("sandbox", "ok", f"bubblewrap at {program}")
-    return Finding("sandbox", "ok", "no bubblewrap; nothing needs it yet, subagents have no tools")
+async def _sandbox() -> list[Finding]:
+    from tenuto.activities.sandbox.command import SandboxUnavailable
+    from tenuto.activities.sandbox.force import describe_limits, describe_walls
+
+    try:
+        walls = Finding("sandbox", "ok", await describe_walls())
+    except SandboxUnavailable as error:
+        walls = Finding("sandbox", "warn", str(error))
+    return [walls, *(Finding("limits", "ok", line) for line in describe_limits())]
