@@ -26,6 +26,8 @@ from tenuto.workflows.contracts import RunAgentInput, RunAgentResult, RunInput, 
 from tenuto.workflows.orchestration import Orchestration
 from tenuto.workflows.script.dialects import load
 
+from .played_steps import PlayedSteps
+
 Play = Callable[[RunAgentInput], Awaitable[Any]]
 QUEUE = "tests"
 
@@ -46,7 +48,9 @@ class Stage:
     running_max: int = 0
 
     @asynccontextmanager
-    async def playing(self, play: Play = echo) -> AsyncIterator[None]:
+    async def playing(
+        self, play: Play = echo, steps: PlayedSteps | None = None, queue: str = QUEUE
+    ) -> AsyncIterator[None]:
         @activity.defn(name="run_agent")
         async def run_agent(input: RunAgentInput) -> RunAgentResult:
             self.asked.append(input)
@@ -58,11 +62,12 @@ class Stage:
                 self.running -= 1
             return RunAgentResult(value=value, usage=Usage(input_tokens=10, output_tokens=5, usd=0.001))
 
-        reports = ReportActivities(self.store)
+        reports, played = ReportActivities(self.store), steps.all if steps is not None else []
+        scripts = ScriptActivities(self.home)
         async with Worker(
             self.client,
-            task_queue=QUEUE,
-            activities=[run_agent, reports.write_report, reports.append_log, ScriptActivities(self.home).load_script],
+            task_queue=queue,
+            activities=[run_agent, reports.write_report, reports.append_log, scripts.load_script, *played],
             max_heartbeat_throttle_interval=timedelta(milliseconds=100),
             default_heartbeat_throttle_interval=timedelta(milliseconds=100),
         ):
@@ -77,6 +82,7 @@ class Stage:
         has_args: bool = False,
         limits: RunLimits | None = None,
         workspace: str | None = None,
+        **given: Any,
     ) -> WorkflowHandle[Orchestration, RunReport]:
         run = RunInput(
             script=Script.of(load(source.encode(), name)),
@@ -84,6 +90,7 @@ class Stage:
             has_args=has_args,
             limits=limits or RunLimits(),
             workspace=workspace,
+            **given,
         )
         return await self.client.start_workflow(
             Orchestration.run,

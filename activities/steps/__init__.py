@@ -1,0 +1,1 @@
+"""Steps without a model: what a script does to the world by itself, each one Activity."""
