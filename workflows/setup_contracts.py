@@ -39,6 +39,14 @@ class WorkspaceOptions(Wire):
     """Files and folders that git does not track and a clone needs all the same: `.env`, `node_modules`."""
 
 
+class MeetingPoint(Wire):
+    """The remote by which several hosts share a run's commits. No credentials: they are each host's own."""
+
+    url: str
+    prefix: str = ""
+    """Of the workspace in its repository, `""` or ending in `/`."""
+
+
 class AgentDefinition(Wire):
     """A named agent (`.claude/agents/*.md`, or built in)."""
 
@@ -61,6 +69,8 @@ class RunSetup(Wire):
     options: WorkspaceOptions = Field(default_factory=WorkspaceOptions)
     base: str | None = None
     """Commit of the workspace at the start; `None` outside of git."""
+    remote: MeetingPoint | None = None
+    """Where a Worker on another host gets the repository and leaves results; `None` where all are on one."""
     instructions: str = ""
     """From `CLAUDE.md`, `AGENTS.md` and what they import; goes into every agent's `system`."""
     agents: dict[str, AgentDefinition] = Field(default_factory=dict)
