@@ -70,7 +70,7 @@ class Conversation:
             if continues is not None:
                 await transcript.inherit(folder_of(self._input.run_id, continues))
             purpose: Purpose = "follow_up" if transcript.messages else "prompt"
-            transcript.add(Message(purpose=purpose, content=self._input.prompt, at=now()))
+            transcript.add(Message(purpose=purpose, content=self._outfit.told or self._input.prompt, at=now()))
         while True:
             step = next_step(transcript.messages, self._form)
             if isinstance(step, Done):

@@ -24,6 +24,8 @@ class Outfit:
     """Shared material after them, the same bytes for all siblings: so it is cached."""
     own: Sequence[str] = field(default_factory=tuple)
     """Texts for the end of `system`, of this agent only: its definition."""
+    told: str | None = None
+    """What takes the place of the prompt, where it depends on what was found in the checkout."""
 
 
 PLAIN = Outfit()

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from .activity_failure import failure_of
+from .merge_queue import NotMerged
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from . import contracts, models
-    from .contracts import AgentFailureDetails, RunAgentInput
-    from .failure_kinds import THROWN_KINDS, UNKNOWN_AGENT_TYPE
+    from .contracts import RunAgentInput, RunAgentResult
+    from .failure_kinds import MERGE_CONFLICT, THROWN_KINDS, UNKNOWN_AGENT_TYPE
     from .run_state import Agent, label_of
     from .script.protocol import CallError, Outcome
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 HEARTBEAT = timedelta(seconds=30)
 """Shorter means false retries on a busy machine, and a false retry pays twice."""
 LONGEST_ATTEMPT = timedelta(hours=24)
-WORKTREE = "worktree"
+WORKTREE, QUEUE = "worktree", "queue"
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1))
 """Without an end: the Activity itself says which failures are final."""
 
@@ -93,17 +96,13 @@ class AgentCalls:
                     ledger.withdraw(agent)
                     return self._refuse(agent, refusal)
                 ledger.start(agent, workflow.time())
-                result = await workflow.execute_activity(
-                    contracts.run_agent,
-                    input,
-                    activity_id=agent.id,
-                    task_queue=self._queue(input),
-                    start_to_close_timeout=LONGEST_ATTEMPT,
-                    heartbeat_timeout=HEARTBEAT,
-                    retry_policy=RETRY,
-                    cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-                    summary=f"{agent.label} · {models.short(agent.model)}",
-                )
+                result = await self._execute(input)
+            if input.merge == QUEUE:
+                result = await run.merges.integrate(input, result, self._go_on)
+        except NotMerged as error:
+            # It did its work, which is kept; that it is not on the run's branch is what has to be known.
+            result = error.result
+            ledger.fail(agent.id, agent.label, agent.phase, MERGE_CONFLICT, str(error))
         except asyncio.CancelledError:
             ledger.end(agent, "skipped", workflow.time())
             raise
@@ -112,6 +111,25 @@ class AgentCalls:
         agent.model = result.model or agent.model
         ledger.end(agent, "done", workflow.time(), result.usage, result.attempts)
         return Outcome(value=result.value)
+
+    async def _execute(self, input: RunAgentInput) -> RunAgentResult:
+        """The Activity itself, within the run's width."""
+        return await workflow.execute_activity(
+            contracts.run_agent,
+            input,
+            activity_id=input.agent,
+            task_queue=self._queue(input),
+            start_to_close_timeout=LONGEST_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
+            retry_policy=RETRY,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=f"{input.label} · {models.short(input.model)}",
+        )
+
+    async def _go_on(self, input: RunAgentInput) -> RunAgentResult:
+        """An agent that already counts as running takes its place in the width again."""
+        async with self._run.width, self._run.pending:
+            return await self._execute(input)
 
     def _input(self, agent: Agent, prompt: str, options: dict[str, Any]) -> RunAgentInput:
         run = self._run
@@ -157,12 +175,7 @@ class AgentCalls:
         return CallError(kind=UNKNOWN_AGENT_TYPE, message=message)
 
     def _failed(self, agent: Agent, error: ActivityError) -> Outcome:
-        cause = error.cause
-        kind, message, paid = "internal", str(cause or error), AgentFailureDetails()
-        if isinstance(cause, ApplicationError):
-            kind, message = cause.type or kind, cause.message
-            if cause.details:
-                paid = AgentFailureDetails.model_validate(cause.details[0])
+        kind, message, paid = failure_of(error)
         if is_cancelled_exception(error):
             # The run ended or was stopped: that alone is no failure (SCRIPT_API §4).
             self._run.ledger.end(agent, "skipped", workflow.time())

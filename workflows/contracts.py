@@ -231,6 +231,14 @@ class RunReport(Wire):
 # --------------------------------------------------------------------------------------------------- activities
 
 
+class ConflictInput(Wire):
+    """A commit of an agent that did not merge, for the agent to mend in its own checkout."""
+
+    commit: str
+    base: str
+    """The commit of the run's branch that it does not fit with."""
+
+
 class RunAgentInput(Wire):
     """One subagent call. Built with only the fields that were given: unset ones are not sent."""
 
@@ -260,6 +268,8 @@ class RunAgentInput(Wire):
     """Agent id: the prompt follows up on that agent's conversation, which was paid for there."""
     checkout: str | None = None
     """Agent id whose checkout this one works in, where it is not its own."""
+    conflict: ConflictInput | None = None
+    """Brought into the checkout before the agent goes on; what it is told takes the place of the prompt."""
     simulate: bool = False
 
 

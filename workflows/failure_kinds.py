@@ -35,6 +35,12 @@ STALLED = "stalled"
 SCHEMA = "schema"
 UNUSABLE_SCHEMA = "unusable_schema"
 UNUSABLE_CONTEXT = "unusable_context"
+BAD_TOOLS = "bad_tools"
+"""The `tools` of a call are no permission rules."""
+WORKSPACE = "workspace"
+"""The workspace is not there, or cannot be used."""
+MERGE_CONFLICT = "merge_conflict"
+"""An agent's commit is kept and did not come onto the run's branch."""
 """The call's `context` names what cannot be put before a model."""
 BUDGET = "budget"
 
@@ -60,6 +66,8 @@ THROWN_KINDS: frozenset[str] = frozenset(
         SCHEMA,
         UNUSABLE_SCHEMA,
         UNUSABLE_CONTEXT,
+        BAD_TOOLS,
+        WORKSPACE,
         BUDGET,
         UNKNOWN_AGENT_TYPE,
         "bad_option",

@@ -18,6 +18,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 from .agent_call import AgentCalls
 from .errors import RunEnded, ScriptFailed
 from .locks import Locks
+from .merge_queue import MergeQueue
 from .step_limit import StepGuard
 from .steps import StepCalls
 from .width import Width
@@ -65,6 +66,7 @@ class Run:
         self.pending = Width(PENDING_MAX)
         self.agents = AgentCalls(self)
         self.steps = StepCalls(self)
+        self.merges = MergeQueue(self)
         self.locks = Locks()
         self.scripts: dict[ScriptRun, None] = {}
         """Those in execution, the run's own and nested ones; a dict keeps the order, which replay depends on."""

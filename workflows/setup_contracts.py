@@ -102,6 +102,8 @@ class PrepareRunResult(Wire):
     """Its key in the store; ends in its sha256."""
     base: str | None = None
     agent_types: dict[str, AgentTypeView] = Field(default_factory=dict)
+    remote: MeetingPoint | None = None
+    """Where several hosts share commits."""
     instructions_sha256: str = ""
     notices: list[str] = Field(default_factory=list)
     """What a person should know: a dirty tree, no sandbox. Said in the run's log."""

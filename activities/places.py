@@ -1,0 +1,65 @@
+"""Where agents and steps work: files and commands of one folder, under the rules of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tenuto.workflows.policy.decide import Rules
+from tenuto.workflows.setup_contracts import RunSetup
+
+from .sandbox.sandbox import Sandbox
+from .store import Store
+from .tools.tool import Place
+from .workspace.confined import ConfinedFiles
+
+
+class Places:
+    """Makes places. One per Worker; `home` is `TENUTO_HOME`."""
+
+    def __init__(self, store: Store, home: Path) -> None:
+        self._store = store
+        self._home = home
+
+    def open(
+        self,
+        setup: RunSetup,
+        rules: Rules,
+        folder: str,
+        *,
+        clone: Path | None = None,
+        say: Callable[[str], None] = lambda _text: None,
+    ) -> Place:
+        """The shared workspace of a run, or an agent's own clone.
+
+        Args:
+            rules: of the run, or narrowed to the agent.
+            folder: store prefix for what belongs to this agent or step.
+
+        Raises:
+            OSError: there is no such folder on this host.
+        """
+        root = clone if clone is not None else Path(setup.workspace or "")
+        shared = clone is None
+        where = str(root)
+        files = ConfinedFiles(
+            root,
+            hidden=lambda path: rules.hides(path, workspace=where),
+            kept=lambda path: rules.decide("Write", {"file_path": path}, workspace=where, shared=shared) is not None,
+        )
+        sandbox = Sandbox(
+            files.root,
+            home=self._home / "sandboxes" / setup.run_id,
+            hosts=rules.hosts(),
+            allows_host=rules.allows_host,
+            walls=setup.policy.sandbox,
+            shared=shared,
+            allowed_git=rules.git_allowed(),
+            hidden=(self._home,) if not files.root.is_relative_to(self._home) else (),
+        )
+        return Place(files.root, files, sandbox, self._store, folder, shared=shared, say=say)
+
+
+def rules_of(setup: RunSetup) -> Rules:
+    """The rules of a run. Raises `RuleError` where one cannot be read, which its starter has checked."""
+    return Rules.of(setup.policy, origin=setup.workspace)

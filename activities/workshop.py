@@ -1,0 +1,228 @@
+"""Equips agents and steps: the tools they may use, the place they work in, what they are told about it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from tenuto.workflows import failure_kinds as kinds
+from tenuto.workflows.contracts import RunAgentInput
+from tenuto.workflows.policy.decide import Rules
+from tenuto.workflows.policy.rules import RuleError
+from tenuto.workflows.setup_contracts import AgentDefinition, RunSetup
+from tenuto.workflows.step_contracts import StepInput
+
+from .context_items import resolve_context
+from .errors import AgentFailed
+from .mcp.tools import McpServers
+from .outfit import PLAIN, KeptWork, Outfit, Work
+from .places import Places, rules_of
+from .run_setup import load_setup
+from .steps.station import Station, StepFailed
+from .store import Store
+from .tools.bash import Bash
+from .tools.belt import Belt
+from .tools.catalogue import built_in_tools
+from .tools.journal import ToolJournal
+from .tools.server_tools import web_fetch, web_search
+from .tools.tool import Place, Tool
+from .transcript import folder_of
+from .workspace.clone import Clones, SetupFailed, set_up
+from .workspace.clone_parts import Clone, WorktreeImpossible
+from .workspace.git import GitFailed
+from .workspace.keep import KeepFailed, keep
+from .workspace.merge import bring_conflict_into
+
+log = logging.getLogger(__name__)
+
+
+class Workshop:
+    """Implements `Equipment` for agents and `Stations` for steps. One per Worker; `home` is `TENUTO_HOME`."""
+
+    def __init__(self, store: Store, home: Path, servers: McpServers) -> None:
+        self._store = store
+        self._servers = servers
+        self._places = Places(store, home)
+        self._clones = Clones(home)
+        self._tools: list[Tool] = [*built_in_tools().values(), Bash()]
+
+    # ------------------------------------------------------------------------------------------------- steps
+
+    async def station(self, input: StepInput, folder: str, say: Callable[[str], None]) -> Station:
+        """Equip one attempt of one step, in the run's shared workspace.
+
+        Raises:
+            StepFailed: `workspace`, where it is not on this host.
+        """
+        setup = await load_setup(self._store, input.setup)
+        rules = rules_of(setup)
+        try:
+            place = await asyncio.to_thread(self._places.open, setup, rules, folder, say=say)
+        except OSError as error:
+            raise StepFailed(kinds.WORKSPACE, f"the workspace cannot be used: {error}") from error
+        return Station(setup, rules, place)
+
+    # ------------------------------------------------------------------------------------------------ agents
+
+    async def open(self, input: RunAgentInput, say: Callable[[str], None]) -> Work:
+        """Equip one attempt of one agent.
+
+        Raises:
+            AgentFailed: it cannot work at all: `unknown_agent_type`, `worktree`, `bad_tools`, `workspace`.
+        """
+        if input.setup is None:
+            return _Finished(PLAIN)
+        say("preparing")
+        setup = await load_setup(self._store, input.setup)
+        definition = _definition(setup, input.agent_type)
+        rules = _narrowed(rules_of(setup), definition, input.tools)
+        clone = await self._clone(setup, input) if input.isolation == "worktree" else None
+        folder = folder_of(input.run_id, input.agent)
+        try:
+            place = await asyncio.to_thread(
+                self._places.open, setup, rules, folder, clone=clone.root if clone is not None else None, say=say
+            )
+            context = await asyncio.to_thread(self._context, input, rules, place)
+        except OSError as error:
+            raise AgentFailed(kinds.WORKSPACE, f"the workspace cannot be used: {error}") from error
+        told = await self._prepare(clone, setup, input, place) if clone is not None else None
+        outfit = Outfit(
+            belt=Belt(
+                [*self._tools, *await self._mcp_tools(setup, rules, place)],
+                rules,
+                place,
+                ToolJournal(self._store, folder),
+                _server_tools(rules),
+            ),
+            standing=[setup.instructions] if setup.instructions else [],
+            context=context,
+            own=[_surroundings(place, setup), *([definition.prompt] if definition and definition.prompt else [])],
+            told=told,
+        )
+        return _Finished(outfit) if clone is None else _InClone(outfit, clone, input)
+
+    def _context(self, input: RunAgentInput, rules: Rules, place: Place) -> list[str]:
+        where = str(place.root)
+
+        def may_read(path: str) -> bool:
+            return rules.decide("Read", {"file_path": path}, workspace=where, shared=place.shared) is None
+
+        return resolve_context(input.context or (), place.files, may_read=may_read)
+
+    async def _mcp_tools(self, setup: RunSetup, rules: Rules, place: Place) -> Iterable[Tool]:
+        names = [name for name in setup.mcp if rules.grants(f"mcp__{name}", shared=place.shared) is None]
+        if not names:
+            return ()
+        return await self._servers.tools_for(setup, names, notice=log.warning, root=place.root)
+
+    # ------------------------------------------------------------------------------------------ own checkouts
+
+    async def _clone(self, setup: RunSetup, input: RunAgentInput) -> Clone:
+        if setup.base is None or setup.workspace is None:
+            raise AgentFailed(
+                "worktree",
+                f"no worktree can be made of {setup.workspace}: it is not in a git repository with a commit",
+            )
+        agent = input.checkout or input.agent
+        try:
+            return await self._clones.open(
+                input.run_id, agent, Path(setup.workspace), setup.base, setup.options, remote=setup.remote
+            )
+        except WorktreeImpossible as error:
+            raise AgentFailed("worktree", str(error)) from error
+
+    async def _prepare(self, clone: Clone, setup: RunSetup, input: RunAgentInput, place: Place) -> str | None:
+        """Make a clone ready to work in; what to tell an agent that is to mend a conflict."""
+        conflict = input.conflict
+        try:
+            await set_up(clone, setup.options, place.commands)
+            if conflict is None:
+                return None
+            return await bring_conflict_into(clone, conflict.commit, conflict.base)
+        except (SetupFailed, GitFailed, OSError) as error:
+            raise AgentFailed("worktree", str(error)) from error
+
+
+class _Finished:
+    """Work in a shared workspace: what was written is there already, and nothing is to be kept."""
+
+    def __init__(self, outfit: Outfit) -> None:
+        self.outfit = outfit
+
+    async def keep(self) -> KeptWork | None:
+        return None
+
+    async def close(self) -> None:
+        pass
+
+
+class _InClone:
+    """Work in a checkout of the agent's own."""
+
+    def __init__(self, outfit: Outfit, clone: Clone, input: RunAgentInput) -> None:
+        self.outfit = outfit
+        self._clone = clone
+        self._input = input
+
+    async def keep(self) -> KeptWork | None:
+        # The queue may send the agent back to it; it is removed when the commit is in.
+        needed = self._input.merge == "queue"
+        try:
+            kept = await keep(self._clone, remove_after=not needed, title=self._input.label)
+        except KeepFailed as error:
+            raise AgentFailed("worktree", str(error)) from error
+        for note in kept.notes:
+            log.warning("%s: %s", self._input.agent, note)
+        return KeptWork(kept.commit, kept.branch, tuple(kept.files))
+
+    async def close(self) -> None:
+        pass
+
+
+def _definition(setup: RunSetup, name: str | None) -> AgentDefinition | None:
+    if name is None:
+        return None
+    found = setup.agents.get(name)
+    if found is None:
+        there = ", ".join(sorted(setup.agents)) or "none"
+        raise AgentFailed(kinds.UNKNOWN_AGENT_TYPE, f"there is no agent type {name!r}; there are: {there}")
+    return found
+
+
+def _narrowed(rules: Rules, definition: AgentDefinition | None, tools: list[str] | None) -> Rules:
+    if definition is not None:
+        rules = rules.narrowed(definition.tools, definition.disallowed, foreign=True)
+    if tools is None:
+        return rules
+    try:
+        return rules.narrowed(tools)
+    except RuleError as error:
+        raise AgentFailed(kinds.BAD_TOOLS, f"tools of agent(): {error}") from error
+
+
+def _server_tools(rules: Rules) -> list[dict[str, Any]]:
+    """The tools that the API runs itself, in a fixed order."""
+    made = []
+    if rules.offers("WebSearch"):
+        made.append(web_search())
+    if rules.offers("WebFetch"):
+        made.append(web_fetch(rules.web_domains() or ()))
+    return made
+
+
+def _surroundings(place: Place, setup: RunSetup) -> str:
+    """Where the agent is, for its `system`. After what siblings share: in clones it differs."""
+    lines = [f"Working directory: {place.root}", "Platform: linux"]
+    if not place.shared:
+        lines.append(
+            f"It is a git checkout of your own, at commit {setup.base}. What you leave in it is kept as a commit."
+        )
+    elif setup.base is not None:
+        lines.append(
+            "It is a git checkout that other agents work in at the same time: git commands that change the checkout, "
+            "the index or the stash are refused."
+        )
+    return "\n".join(lines)
