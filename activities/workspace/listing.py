@@ -1,8 +1,8 @@
 """Which files of a workspace match a pattern.
 
 Git says what it ignores: its own answer is the only one with all of its rules (nested `.gitignore`, negation, tracked
-files that a rule names, the user's own excludes), and takes a tenth of a second for 50,000 files. It gives names only;
-what they stand for is looked up by descriptors, so that a link swapped in meanwhile shows nothing of what is outside.
+files that a rule names), and takes a tenth of a second for 50,000 files. It gives names only; what they stand for is
+looked up by descriptors, so that a link swapped in meanwhile shows nothing of what is outside.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """What git says about the files below a folder: which there are, without those that it ignores.
 
-Git is asked in a workspace whose configuration an agent may have written: nothing that such a configuration can name
-(hooks, a file monitor, a transport for missing objects) is run.
+Git is asked in a workspace whose configuration an agent may have written, and so in the environment of `git.py`, where
+nothing that such a configuration can name is run. Here it is asked from a thread.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from .git import environment
+
 GIT_TIMEOUT_S = 60.0
-_QUIET = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "protocol.allow=never", "core.quotePath=false")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +84,11 @@ def _names(output: bytes) -> Iterator[str]:
 
 
 def _git(place: Path, *arguments: str) -> subprocess.CompletedProcess[bytes] | None:
-    options = [part for setting in _QUIET for part in ("-c", setting)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C"}
     try:
         return subprocess.run(
-            ["git", *options, *arguments],
+            ["git", *arguments],
             cwd=place,
-            env=environment,
+            env=environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=GIT_TIMEOUT_S,

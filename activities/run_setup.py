@@ -1,0 +1,172 @@
+"""What a run's agents and steps share, fixed once before the first of them, and read again by whoever needs it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from tenuto.workflows.setup_contracts import (
+    AgentDefinition,
+    AgentTypeView,
+    PrepareRunInput,
+    PrepareRunResult,
+    RunSetup,
+)
+
+from .instructions.agent_definitions import load_definitions
+from .instructions.claude_md import collect_instructions
+from .sandbox.command import SandboxUnavailable
+from .store import Store
+from .workspace.git import GitFailed, git
+
+CHANGES_NAMED_MAX = 5
+SETUPS_KEPT_MAX = 64
+"""In a Worker: one is at most a few hundred kilobytes."""
+
+Servers = Callable[[Path | None, Path], tuple[dict[str, dict[str, Any]], list[str]]]
+"""Configured MCP servers of a workspace and a user, and notices (`activities/mcp/config.py`)."""
+Walls = Callable[[], Awaitable[object]]
+"""Returns where commands can be run inside walls, else raises `SandboxUnavailable`."""
+
+_kept: OrderedDict[tuple[str, str], RunSetup] = OrderedDict()
+
+
+class SetupActivities:
+    """Registers `prepare_run`.
+
+    Args:
+        store: where setups are written.
+        home: the user's home directory.
+        walls: asked whether there is a sandbox; `None` for a Worker that runs no commands.
+        servers: finds MCP servers; `None` for none.
+    """
+
+    def __init__(
+        self, store: Store, home: Path | None = None, *, walls: Walls | None = None, servers: Servers | None = None
+    ) -> None:
+        self._store = store
+        self._home = Path.home() if home is None else home
+        self._walls = walls
+        self._servers = servers
+
+    @activity.defn(name="prepare_run")
+    async def prepare_run(self, input: PrepareRunInput) -> PrepareRunResult:
+        """Collect a run's setup and write it to the store.
+
+        Raises:
+            ApplicationError: non-retryable; `workspace` where there is no such folder on this host, `sandbox` where
+                commands are to have walls and there are none.
+        """
+        workspace = Path(input.workspace)
+        if not await asyncio.to_thread(workspace.is_dir):
+            raise ApplicationError(
+                f"the workspace {input.workspace} is not a folder on this host", type="workspace", non_retryable=True
+            )
+        notices = await self._about_walls(sandbox=input.policy.sandbox)
+        base, changes = await _look(workspace)
+        notices += changes
+        setup, about_files = await asyncio.to_thread(self._collect, input, workspace, base)
+        data = setup.model_dump_json().encode()
+        key = f"runs/{input.run_id}/setup/{hashlib.sha256(data).hexdigest()}.json"
+        await self._store.put(key, data)
+        return PrepareRunResult(
+            key=key,
+            base=base,
+            agent_types={name: _view(definition) for name, definition in setup.agents.items()},
+            instructions_sha256=hashlib.sha256(setup.instructions.encode()).hexdigest(),
+            notices=notices + about_files,
+        )
+
+    async def _about_walls(self, *, sandbox: bool) -> list[str]:
+        if not sandbox:
+            return ["no sandbox: commands run without walls, with all rights of the Worker"]
+        if self._walls is not None:
+            try:
+                await self._walls()
+            except SandboxUnavailable as error:
+                raise ApplicationError(str(error), type="sandbox", non_retryable=True) from error
+        return []
+
+    def _collect(self, input: PrepareRunInput, workspace: Path, base: str | None) -> tuple[RunSetup, list[str]]:
+        instructions = collect_instructions(workspace, self._home)
+        agents, about_agents = load_definitions(workspace, self._home)
+        servers, about_servers = self._servers(workspace, self._home) if self._servers else ({}, [])
+        setup = RunSetup(
+            run_id=input.run_id,
+            workspace=str(workspace.resolve()),
+            policy=input.policy,
+            options=input.options,
+            base=base,
+            instructions=instructions.text,
+            agents=agents,
+            mcp=servers,
+        )
+        return setup, [*instructions.notices, *about_agents, *about_servers]
+
+
+async def load_setup(store: Store, key: str) -> RunSetup:
+    """The setup that `prepare_run` wrote; the last few are kept in memory.
+
+    Raises:
+        FileNotFoundError: there is none; and what else the store raises.
+        ValueError: the object is not what was written.
+    """
+    place = (store.url, key)
+    found = _kept.get(place)
+    if found is None:
+        data = await store.get(key)
+        if not key.endswith(f"/{hashlib.sha256(data).hexdigest()}.json"):
+            raise ValueError(f"the object {key} in the store was changed: its hash is another")
+        found = _kept[place] = RunSetup.model_validate_json(data)
+    _kept.move_to_end(place)
+    while len(_kept) > SETUPS_KEPT_MAX:
+        _kept.popitem(last=False)
+    return found
+
+
+async def _look(workspace: Path) -> tuple[str | None, list[str]]:
+    """The commit a workspace stands at, and what a person should know about its state.
+
+    No commit outside of git, and where there is none yet.
+    """
+    try:
+        head = await git("rev-parse", "--verify", "--quiet", "HEAD^{commit}", cwd=workspace, check=False)
+        base = head.stdout.strip() if head.exit_code == 0 else None
+        if base is None:
+            return None, []
+        status = await git(*await _no_filters(workspace), "status", "--porcelain", "-z", "--no-renames", cwd=workspace)
+    except GitFailed as error:
+        return None, [f"git says nothing about the workspace: {error}"]
+    changed = [entry[3:] for entry in status.stdout.split("\0") if entry]
+    if not changed:
+        return base, []
+    named = ", ".join(path.encode(errors="replace").decode() for path in changed[:CHANGES_NAMED_MAX])
+    more = f" and {len(changed) - CHANGES_NAMED_MAX} more" if len(changed) > CHANGES_NAMED_MAX else ""
+    return base, [
+        f"the workspace has changes that are not committed ({named}{more}): agents with a worktree do not see them"
+    ]
+
+
+async def _no_filters(workspace: Path) -> list[str]:
+    """Options that turn off the filters a repository configures: `git status` runs them, outside of the sandbox."""
+    found = await git("config", "--name-only", "-z", "--get-regexp", r"^filter\..*\.", cwd=workspace, check=False)
+    drivers = {name.rpartition(".")[0] for name in found.stdout.split("\0") if name}
+    if any("=" in driver for driver in drivers):
+        raise GitFailed("a filter in its configuration has a name with '='")
+    off = ("clean=", "smudge=", "process=", "required=false")
+    return [part for driver in sorted(drivers) for setting in off for part in ("-c", f"{driver}.{setting}")]
+
+
+def _view(definition: AgentDefinition) -> AgentTypeView:
+    # Not its place: the same definition in another clone is the same agent.
+    fields = definition.model_dump(exclude={"path"})
+    digest = hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return AgentTypeView(model=definition.model, sha256=digest)
