@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .bash import Bash
 from .edit import Edit
 from .glob import Glob
 from .grep import Grep
@@ -12,5 +13,5 @@ from .write import Write
 
 def built_in_tools() -> dict[str, Tool]:
     """One instance of each by name, for a whole Worker, always in this order: requests are cached by their bytes."""
-    tools: list[Tool] = [Read(), Write(), Edit(), Glob(), Grep()]
+    tools: list[Tool] = [Read(), Write(), Edit(), Glob(), Grep(), Bash()]
     return {tool.name: tool for tool in tools}

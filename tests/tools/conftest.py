@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,13 @@ from tenuto.activities.workspace.confined import ConfinedFiles
 class NoCommands:
     """File tools run none."""
 
-    async def run(self, command: Command, *, say: Callable[[str], None] = lambda _text: None) -> CommandOutcome:
+    async def run(
+        self,
+        command: Command,
+        *,
+        say: Callable[[str], None] = lambda _text: None,
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> CommandOutcome:
         raise AssertionError(f"a file tool ran {command.text}")
 
 

@@ -14,7 +14,7 @@ from tenuto.activities.tools.server_tools import web_fetch, web_search
 
 
 def test_names_are_those_of_rules_and_definitions() -> None:
-    assert {"Read", "Write", "Edit", "Glob", "Grep"} <= set(built_in_tools())
+    assert list(built_in_tools()) == ["Read", "Write", "Edit", "Glob", "Grep", "Bash"]
     assert all(name == tool.name == tool.definition["name"] for name, tool in built_in_tools().items())
 
 

@@ -44,7 +44,8 @@ def precheck(run_input: RunInput, workspace: Path) -> Findings:
         return Findings(refused, [])
     from tenuto.activities.instructions.agent_definitions import load_definitions
 
-    return Findings(refused, withheld(names, load_definitions(workspace), rules))
+    definitions, _ = load_definitions(workspace, Path.home())
+    return Findings(refused, withheld(names, definitions, rules))
 
 
 def calls_of(script: Script) -> list[Call]:
