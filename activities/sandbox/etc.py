@@ -12,15 +12,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 COPIED = (
-    "alternatives", "bash.bashrc", "ca-certificates", "ca-certificates.conf", "crypto-policies", "debian_version",
+    "bash.bashrc", "ca-certificates", "ca-certificates.conf", "crypto-policies", "debian_version",
     "default/locale", "dotnet", "fonts", "gai.conf", "host.conf", "inputrc", "java-*", "ld.so.cache", "ld.so.conf",
     "ld.so.conf.d", "locale.alias", "locale.conf", "localtime", "lsb-release", "magic", "magic.mime",
     "maven/m2.conf", "maven/logging", "mime.types", "networks", "openjdk", "os-release", "perl", "php",
     "pki/ca-trust", "pki/java", "pki/tls/cert.pem", "pki/tls/certs", "pki/tls/openssl.cnf", "protocols", "python3",
-    "python3.*", "R", "redhat-release", "rpc", "services", "shells", "ssl/certs", "ssl/cert.pem", "ssl/openssl.cnf",
+    "python3.*", "R", "redhat-release", "rpc", "services", "shells", "ssl/cert.pem", "ssl/openssl.cnf",
     "terminfo", "timezone", "xattr.conf", "xml",
 )  # fmt: skip
 """One by one: the folder as such holds `shadow`, host keys and passwords."""
+
+BOUND = ("alternatives", "ssl/certs")
+"""Folders of hundreds of entries: these are mounted into it."""
 
 _FILE_MAX = 4 << 20
 _ENTRIES_MAX = 5000
@@ -38,6 +41,8 @@ def folder(home: Path, own: Mapping[str, str], system: Path = Path("/etc")) -> P
     for pattern in COPIED:
         for source in sorted(system.glob(pattern)):
             left = _copy(source, building / source.relative_to(system), left)
+    for name in BOUND:
+        (building / name).mkdir(parents=True, exist_ok=True)
     for name, text in own.items():
         (building / name).write_text(text)
     try:
@@ -45,6 +50,14 @@ def folder(home: Path, own: Mapping[str, str], system: Path = Path("/etc")) -> P
     except OSError:  # another Worker of this host was quicker
         shutil.rmtree(building)
     return made
+
+
+def arguments(made: Path, system: Path = Path("/etc")) -> list[str]:
+    """Arguments for `bwrap` that mount it."""
+    found = ["--ro-bind", str(made), "/etc"]
+    for name in BOUND:
+        found += ["--ro-bind-try", str(system / name), f"/etc/{name}"]
+    return found
 
 
 def _copy(source: Path, target: Path, left: int) -> int:

@@ -6,7 +6,7 @@ import hashlib
 import os
 import pwd
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class Inside:
         return [
             *walls.arguments,
             *system_arguments(),
-            *["--ro-bind", str(self._etc(walls)), "/etc"],
+            *etc.arguments(self._etc(walls)),
             *["--perms", "1777", "--size", str(limits.scratch_bytes), "--tmpfs", "/dev/shm"],
             *arguments([*mounts, *hidden(mounts, [*self.hidden, *(Path.home() / name for name in SECRETS)])]),
             *(self._stand_in(places, tools.path) if self.shared and places.folder is not None else []),
@@ -81,10 +81,11 @@ class Inside:
         shown = [*toolchains().folders, *interpreters_of(self.root), *own_interpreter(), *self.read_only]
         shown = [folder for folder in dict.fromkeys(shown) if folder.exists() and not folder.is_relative_to(self.root)]
         mounts = [Mount(folder, "read") for folder in shown if not self.root.is_relative_to(folder)]
+        mounts += [Mount(self.own_home.resolve(), "write"), Mount(self.root, "write")]
+        mounts += [mount for mount in places.mounts if mount.path != self.root]
         if self.root != TMP:
-            mounts.append(Mount(TMP, "write", self.own_tmp))
-        writable = [Mount(self.own_home.resolve(), "write"), Mount(self.root, "write")]
-        return [*mounts, *writable, *(mount for mount in places.mounts if mount.path != self.root)]
+            mounts += [Mount(TMP, "write", self.own_tmp), *_between(mounts)]
+        return mounts
 
     def _etc(self, walls: Walls) -> Path:
         """With files of our own: who the command is, and that names mean nothing out there."""
@@ -107,6 +108,12 @@ class Inside:
         text = shared_git.script(places, self.allowed_git)
         name = f"git-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
         return shared_git.arguments(_written(self.home / "programs" / name, text, 0o755), path)
+
+
+def _between(mounts: Sequence[Mount]) -> list[Mount]:
+    """For what is shown from below the host's `/tmp`: the folders on the way to it are neither the host's nor open."""
+    ways = {TMP / mount.path.relative_to(TMP).parts[0] for mount in mounts if mount.path.is_relative_to(TMP)}
+    return [Mount(way, "hide") for way in sorted(ways) if not any(mount.path == way for mount in mounts)]
 
 
 def shell() -> str:
