@@ -97,6 +97,11 @@ class Credentials:
             self._sources, self._seen = tuple(self._find()), seen
         return self._sources
 
+    def variables(self) -> dict[str, str]:
+        """Everything that the file sets, by name: MCP servers have their secrets there too. Raises as `sources`."""
+        self._reread()
+        return dict(self._values)
+
     def available(self) -> bool:
         """Whether there is anything to ask the API with. Raises as `sources`."""
         return bool(self.sources())

@@ -208,23 +208,33 @@ def worker_(local_store: LocalStoreOption = None, debug: DebugOption = False) ->
 
 @app.command(name="auth")
 def auth_(
+    what: Annotated[str | None, typer.Argument(metavar="mcp", help="`mcp`: authorize with an MCP server.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The server, as it is configured.")] = None,
+    *,
+    code: Annotated[bool, typer.Option("--code", help="No browser here: paste what it was sent to.")] = False,
     key_stdin: Annotated[bool, typer.Option("--key-stdin", help="Read the key from standard input.")] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Take the key out again.")] = False,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
-    """Keep an Anthropic API key in TENUTO_HOME/credentials.env, readable by you only."""
-    from .service_commands import auth
+    """Keep an Anthropic API key in TENUTO_HOME/credentials.env, or authorize with an MCP server; for you only."""
+    from .service_commands import auth, auth_mcp
 
+    if what is not None:
+        return auth_mcp(what, name, code=code, json=json)
     return auth(from_stdin=key_stdin, remove=remove, json=json)
 
 
 @app.command(name="doctor")
-def doctor_(json: JsonOption = False, debug: DebugOption = False) -> int:
+def doctor_(
+    mcp: Annotated[bool, typer.Option("--mcp", help="Connect the MCP servers of this folder too.")] = False,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
     """Look for what is wrong with this machine's set-up; exit 1 if something is."""
     from .doctor import doctor
 
-    return doctor(json=json)
+    return doctor(mcp=mcp, json=json)
 
 
 @app.command(name="demo")

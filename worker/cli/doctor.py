@@ -1,4 +1,4 @@
-"""`tenuto doctor`: what is wrong with this machine's set-up. It looks; it starts nothing."""
+"""`tenuto doctor`: what is wrong with this machine's set-up. It looks; it starts nothing but, if asked, MCP servers."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Finding:
     message: str
 
 
-def doctor(*, json: bool) -> int:
+def doctor(*, mcp: bool = False, json: bool) -> int:
     """Look at everything a run needs; 1 if something is wrong."""
-    findings = asyncio.run(examine())
+    findings = asyncio.run(examine(mcp=mcp))
     failed = any(finding.verdict == "fail" for finding in findings)
     if json:
         print_json({"ok": not failed, "checks": [asdict(finding) for finding in findings]})
@@ -40,7 +40,7 @@ def doctor(*, json: bool) -> int:
     return 1 if failed else 0
 
 
-async def examine() -> list[Finding]:
+async def examine(*, mcp: bool = False) -> list[Finding]:
     """All findings, in the order in which a person would mend them."""
     findings = [_python()]
     try:
@@ -51,7 +51,12 @@ async def examine() -> list[Finding]:
     looks: list[Callable[[Settings], Awaitable[list[Finding]]]] = [_store, _credentials, _temporal]
     for look in looks:
         findings += await look(settings)
-    return [*findings, *await _sandbox()]
+    findings += await _sandbox()
+    if mcp:
+        from .mcp_commands import examine_servers
+
+        findings += await examine_servers(settings.home)
+    return findings
 
 
 def _python() -> Finding:

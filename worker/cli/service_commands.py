@@ -93,6 +93,15 @@ def auth(*, from_stdin: bool, remove: bool, json: bool) -> int:
     return 0
 
 
+def auth_mcp(what: str, name: str | None, *, code: bool, json: bool) -> int:
+    """`tenuto auth mcp NAME`."""
+    from .mcp_commands import authorize
+
+    if what != "mcp" or name is None:
+        raise UsageError(f"auth {what!r} is not known; expected: tenuto auth, or tenuto auth mcp NAME")
+    return authorize(os.environ, name, code=code, json=json)
+
+
 def _read_key(from_stdin: bool) -> str:
     if from_stdin or not sys.stdin.isatty():
         key = sys.stdin.readline().strip()
