@@ -54,7 +54,7 @@ def _not_allowed(layer: Layer, rules: tuple[Rule, ...], index: int, seen: Seen, 
     if command is not None:
         hint = hint_for("Bash", {"command": command.shown})
         return Refusal.not_allowed("Bash", f"`{command.shown}`", rules, index, hint)
-    for word in seen.writes:
+    for word in (each.target for each in seen.own_redirects if each.writes):
         if word.dynamic:
             return Refusal.hidden(f"where `> {word.raw}` writes is only known when it runs", None, index)
         if word.value.startswith("/dev/"):

@@ -97,14 +97,14 @@ def _hint(tool: str, place: Located) -> str:
 
 
 def _read(seen: Seen) -> Iterator[Word]:
-    yield from seen.reads
+    yield from (each.target for each in seen.redirects if not each.writes)
     for command in seen.suspects:
         if command.name in READERS:
             yield from command.words[1:]
 
 
 def _written(seen: Seen) -> Iterator[Word]:
-    yield from seen.writes
+    yield from (each.target for each in seen.redirects if each.writes)
     for command in seen.suspects:
         if command.name in WRITERS:
             yield from command.words[1:]

@@ -7,6 +7,9 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+KEYWORDS = _names("if then elif else fi for while until do done case esac select function in { } ! [[ ]]")
+"""The shell's own; none of them is ever the name of a program."""
+
 SHELLS = _names("sh bash dash zsh ksh mksh ash rbash")
 """Take a text to run after `-c`."""
 

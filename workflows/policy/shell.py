@@ -15,12 +15,13 @@ import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
 from .globs import ANY
+from .programs import KEYWORDS
 from .words import Word, literal_word, word_of
 
-TEXT_MAX = 256 * 1024
+TEXT_MAX = 128 * 1024
 """Characters of a command that are looked into; a longer one counts as one that cannot be parsed."""
 _LANGUAGE = Language(tree_sitter_bash.language())
-_UNSURE = re.compile(rf"[\0\r\f\v\ue001{ANY}]|\S\\\n\S")
+_UNSURE = re.compile(rf"[\0\r\f\v\ue001{ANY}]|\S\\\n|\n[ \t]*\\\n")
 """Where the parser and the shell read different words: control characters, a line that goes on within a word."""
 _HIDING = re.compile(r"ENV|BASH_ENV|BASH_FUNC_.*|SHELLOPTS|BASHOPTS|PS4|PROMPT_COMMAND|GIT_CONFIG.*|GIT_EXEC_PATH")
 """Variables that bring in commands which are not in the text."""
@@ -30,6 +31,7 @@ _STEERING = re.compile(
     r"|GIT_(?!AUTHOR_|COMMITTER_|TERMINAL_PROMPT|OPTIONAL_LOCKS|ADVICE|TRACE).*"
 )
 """Variables that make another program run than the one that is written: a rule for that one says nothing of it."""
+_BLANK_IN_WORD = re.compile(r"^[\s]|^[^'\"$`\\(]+\s")
 _WORDS = {
     *("word", "string", "raw_string", "ansi_c_string", "translated_string", "concatenation", "number"),
     *("simple_expansion", "expansion", "command_substitution", "process_substitution", "arithmetic_expansion"),
@@ -86,9 +88,11 @@ class _Found:
     spans: list[tuple[int, int]] = field(default_factory=list)
     redirects: list[Redirect] = field(default_factory=list)
     documents: list[str] = field(default_factory=list)
-    strays: list[tuple[int, list[Word]]] = field(default_factory=list)
-    """Words after a redirection's target, with its place: they belong to the command before it."""
+    strays: list[tuple[int, list[Word], bool]] = field(default_factory=list)
+    """Words after a redirection's target, with its place: they belong to the command before it, or, where that is
+    uncertain, are one of their own."""
     variables: list[str] = field(default_factory=list)
+    misread: bool = False
 
 
 @lru_cache(maxsize=512)
@@ -103,12 +107,19 @@ def parse_command(text: str) -> Parsed:
     found = _Found()
     for node in _all(root):
         _take(node, source, found)
-    for place, words in found.strays:
-        _give_back(place, words, found)
-    hidden = "cannot be parsed" if root.has_error else None
+    for place, words, uncertain in found.strays:
+        _give_back(place, words, found, uncertain)
+    confused = root.has_error or found.misread or any(_is_misread(command) for command in found.commands)
+    hidden = "cannot be parsed" if confused else None
     hidden = hidden or next((_sets(name) for name in found.variables if hides(name)), None)
     steered = next((_sets(name) for name in found.variables if steers(name)), None)
     return Parsed(tuple(found.commands), tuple(found.redirects), tuple(found.documents), hidden, steered)
+
+
+def _is_misread(command: Simple) -> bool:
+    """Whether the parser took a command for what the shell would not: a keyword for a program, two lines for a word."""
+    first = command.words[0].raw if command.words else ""
+    return first in KEYWORDS or any(_BLANK_IN_WORD.search(word.raw) for word in command.words)
 
 
 def hides(name: str) -> bool:
@@ -137,6 +148,7 @@ def _all(root: Node) -> Iterator[Node]:
 def _take(node: Node, source: bytes, found: _Found) -> None:
     match node.type:
         case "command":
+            found.misread |= any(child.type == "comment" for child in node.children[:-1])
             _add(node, _command(node, source), found)
         case "declaration_command" | "unset_command":
             _add(node, _declaration(node, source), found)
@@ -147,6 +159,9 @@ def _take(node: Node, source: bytes, found: _Found) -> None:
             found.variables += [] if name is None else [_text(name, source)]
         case "file_redirect":
             _redirect(node, source, found)
+        case "heredoc_redirect":
+            words = [word_of(child, source) for child in node.named_children if child.type in _WORDS]
+            found.strays += [(node.start_byte, words, True)] if words else []
         case "heredoc_body":
             found.documents.append(_text(node, source))
         case "herestring_redirect":
@@ -196,19 +211,19 @@ def _redirect(node: Node, source: bytes, found: _Found) -> None:
     if not (operator in (">&", "<&") and re.fullmatch(r"\d*-?", target.value)):
         found.redirects.append(Redirect(target, writes=">" in operator))
     if targets[1:]:
-        found.strays.append((node.start_byte, [word_of(each, source) for each in targets[1:]]))
+        found.strays.append((node.start_byte, [word_of(each, source) for each in targets[1:]], False))
 
 
-def _give_back(place: int, words: list[Word], found: _Found) -> None:
-    """`git > x push` is `git push`."""
+def _give_back(place: int, words: list[Word], found: _Found, uncertain: bool) -> None:
+    """`git > x push` is `git push`. With `<<E git push` the tree does not say whether a command went before."""
     before = [index for index, (_, end) in enumerate(found.spans) if end <= place]
-    if not before:
+    if before:
+        index = max(before, key=lambda each: found.spans[each][1])
+        command = found.commands[index]
+        found.commands[index] = Simple((*command.words, *words), command.assigned)
+    if uncertain or not before:
         found.commands.append(Simple(tuple(words)))
         found.spans.append((place, place))
-        return
-    index = max(before, key=lambda each: found.spans[each][1])
-    command = found.commands[index]
-    found.commands[index] = Simple((*command.words, *words), command.assigned)
 
 
 def _text(node: Node, source: bytes) -> str:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from .git import git_call
 from .globs import ANY
-from .programs import RUNNERS, SHELLS
-from .shell import Simple, parse_command, steers
+from .programs import KEYWORDS, RUNNERS, SHELLS
+from .shell import Redirect, Simple, parse_command, steers
 from .words import Word, literal_word
 
 _DEPTH_MAX = 8
 _SUSPECTS_MAX = 2000
 """Commands within commands that are looked at; beyond that the text counts as one that hides something."""
+_TAILS_MAX = 256
+"""Words of a command at which another one may begin; with more of them, what it runs counts as hidden."""
 _TRANSPARENT: dict[str, tuple[str, str, int]] = {
     # name: (options without a value, options with one, words before the command)
     "command": (r"-p", r"$^", 0),
@@ -51,6 +53,8 @@ class Inside:
     """Every command that its arguments could mean."""
     hidden: str | None = None
     """Why what it runs cannot be seen, if so: the end of a sentence that begins with `it`."""
+    redirects: tuple[Redirect, ...] = ()
+    """Files that the text it runs reads from or writes to."""
 
 
 _NOTHING = Inside()
@@ -68,33 +72,41 @@ class Seen:
     """These and all that they could run."""
     hidden: str | None
     steered: str | None
-    writes: tuple[Word, ...]
-    reads: tuple[Word, ...]
+    redirects: tuple[Redirect, ...]
+    own_redirects: tuple[Redirect, ...]
+    """Those that stand in the text itself."""
 
 
 @lru_cache(maxsize=512)
 def see(text: str, depth: int = 0) -> Seen:
     """Take a command text apart, and what its commands run."""
     parsed = parse_command(text)
-    hidden, steered = parsed.hidden, parsed.steered
-    suspects: list[Simple] = []
+    hidden = parsed.hidden
+    suspects: dict[Simple, None] = {}
+    redirects = list(parsed.redirects)
     waiting = [(command, depth) for command in reversed(parsed.commands)]
-    if any(_reads_commands(command) for command in parsed.commands):
-        for document in parsed.documents if depth < _DEPTH_MAX else ():
-            inner = see(document, depth + 1)
-            suspects += inner.suspects
-    writes = [each.target for each in parsed.redirects if each.writes]
-    reads = [each.target for each in parsed.redirects if not each.writes]
+    if any(_reads_commands(command) for command in parsed.commands) and depth < _DEPTH_MAX:
+        waiting += [(inner, depth + 1) for text in parsed.documents for inner in see(text, depth + 1).suspects]
     while waiting:
         command, level = waiting.pop()
-        suspects.append(command)
+        if command in suspects:
+            continue
+        suspects[command] = None
         if level > _DEPTH_MAX or len(suspects) > _SUSPECTS_MAX:
             hidden = hidden or "has too many commands within commands"
             break
         inside = look_inside(command, level)
         hidden = hidden or inside.hidden
-        waiting += [(each, level + 1) for each in inside.suspects]
-    return Seen(parsed.commands, tuple(dict.fromkeys(suspects)), hidden, steered, tuple(writes), tuple(reads))
+        redirects += inside.redirects
+        waiting += [(each, level + 1) for each in reversed(inside.suspects)]
+    return Seen(
+        commands=parsed.commands,
+        suspects=tuple(suspects),
+        hidden=hidden,
+        steered=parsed.steered,
+        redirects=tuple(dict.fromkeys(redirects)),
+        own_redirects=parsed.redirects,
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -117,13 +129,15 @@ def look_inside(command: Simple, depth: int = 0) -> Inside:
         inside = _find(more)
     elif git_call([word.value for word in words]) is not None:
         inside = _git(words, depth)
-    elif name in RUNNERS:
+    elif name in RUNNERS or name in KEYWORDS:
         inside = Inside(suspects=(*_tails(more), *_text_commands(more, depth)[0]))
     else:
         inside = _NOTHING
+    if len(words) > _TAILS_MAX and inside.suspects and inside.hidden is None:
+        inside = replace(inside, hidden="has too many words to see which command it runs")
     if not steering:
         return inside
-    return Inside(None, inside.also + steering, inside.suspects + steering, inside.hidden)
+    return replace(inside, exactly=None, also=inside.also + steering, suspects=inside.suspects + steering)
 
 
 def _tails(words: Sequence[Word]) -> Iterator[Simple]:
@@ -131,10 +145,12 @@ def _tails(words: Sequence[Word]) -> Iterator[Simple]:
 
     An expansion counts as the command where only options stand before it; further behind it may as well be an argument.
     """
-    for index, word in enumerate(words):
-        first = all(each.value.startswith("-") for each in words[:index])
-        if not word.value.startswith("-") and not _ASSIGNMENT.match(word.value) and (first or word.value != ANY):
-            yield Simple(tuple(words[index:]))
+    only_options = True
+    for index, word in enumerate(words[:_TAILS_MAX]):
+        option = word.value.startswith("-")
+        if not option and not _ASSIGNMENT.match(word.value) and (only_options or word.value != ANY):
+            yield Simple(tuple(words[index : index + _TAILS_MAX]))
+        only_options = only_options and option
 
 
 def _text_commands(words: Sequence[Word], depth: int) -> tuple[list[Simple], str | None]:
@@ -172,9 +188,9 @@ def _shell(more: Sequence[Word], depth: int) -> Inside:
     if depth >= _DEPTH_MAX:
         return Inside(hidden="has too many commands within commands")
     seen = see(rest[0].value, depth + 1)
-    plain = seen.hidden is None and seen.steered is None and not seen.writes and not seen.reads
+    plain = seen.hidden is None and seen.steered is None and not seen.redirects
     exactly = seen.commands if plain else None
-    return Inside(exactly, suspects=(*seen.suspects, *_tails(rest[1:])), hidden=seen.hidden)
+    return Inside(exactly, (), (*seen.suspects, *_tails(rest[1:])), seen.hidden, seen.redirects)
 
 
 def _reads_commands(command: Simple) -> bool:
