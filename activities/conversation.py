@@ -18,7 +18,7 @@ from . import prices
 from .agent_request import AgentRequests
 from .errors import AgentFailed
 from .messages_api import MessagesApi
-from .next_step import Ask, Done, UseTools, next_step
+from .next_step import CALL_AGAIN, Ask, Done, UseTools, next_step
 from .outfit import PLAIN, Outfit
 from .streaming import Response, Stalled
 from .structured_output import OutputForm
@@ -92,6 +92,8 @@ class Conversation:
             turn = len(transcript.answers)
             results = await belt.use(turn, answer, transcript.calls, resumed=self._resumed)
         self._resumed = False
+        if answer.cut_tool_use is not None and isinstance(results.content, list):
+            results.content.append({"type": "text", "text": CALL_AGAIN.format(tool=answer.cut_tool_use)})
         transcript.add(results)
         await transcript.keep()
 

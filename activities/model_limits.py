@@ -44,8 +44,10 @@ _NOT_COMPACTED = (
     "claude-3",
     "claude-opus-4-5",
     "claude-opus-4-1",
+    "claude-opus-4-0",
     "claude-opus-4-2",
     "claude-sonnet-4-5",
+    "claude-sonnet-4-0",
     "claude-sonnet-4-2",
     "claude-haiku-4-5",
 )

@@ -26,7 +26,6 @@ LOST = (
     "The process that ran this call was lost before it ended, so whether the call took effect is unknown. Look at the "
     "state of things first; repeat the call only if it is still needed."
 )
-CUT_OFF = "This call was cut off at the output limit and did not run. Make a smaller call, or several."
 
 
 class Refusal(Protocol):
@@ -84,8 +83,6 @@ class Belt:
             obstore.exceptions.BaseError: the store did not take or give an object.
         """
         uses = answer.tool_uses
-        if answer.stop_reason == "max_tokens":
-            return _message([_refused(use, CUT_OFF) for use in uses])
         started, answered = await self._journal.found(turn) if resumed else ({}, {})
         keys = self._keys(uses, earlier)
         several = len(uses) > 1

@@ -106,12 +106,6 @@ async def test_a_failed_call_and_a_broken_tool_are_errors_for_the_model(
     assert "tool Do failed" in caplog.text
 
 
-async def test_a_call_cut_off_at_the_output_limit_does_not_run(played: Played) -> None:
-    message = await played.belt().use(1, answer(("Do", {"n": 1}), stop_reason="max_tokens"), [], resumed=False)
-    assert "cut off at the output limit" in texts(message)[0]
-    assert not played.tools[2].calls
-
-
 async def test_a_call_whose_attempt_was_lost_is_not_made_again_and_the_model_is_told(played: Played) -> None:
     do = played.tools[2]
     do.pause = lambda: asyncio.get_running_loop().create_future()

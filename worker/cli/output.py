@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from tenuto.workflows.contracts import RunReport
+    from tenuto.workflows.contracts import RunReport, Usage
 
 EXIT_CODES = {"completed": 0, "failed": 1, "degraded": 3, "stopped": 4}
 """Of `run`, by the status that the run ended with."""
@@ -93,6 +93,12 @@ def ending_lines(report: RunReport) -> list[str]:
     return lines
 
 
+def cache_share(usage: Usage) -> float:
+    """How much of the input was read from the prompt cache, 0 to 1."""
+    tokens = usage.input_tokens + usage.cache_read_input_tokens + usage.cache_creation_input_tokens
+    return usage.cache_read_input_tokens / tokens if tokens else 0.0
+
+
 def figures(report: RunReport) -> str:
     """Agents, tokens and dollars of a run on one line."""
     census, usage = report.census, report.usage
@@ -108,5 +114,6 @@ def figures(report: RunReport) -> str:
         )
         if count
     ]
-    parts += [f"{tokens:,} tokens in, {usage.output_tokens:,} out", f"${usage.usd:.4f}"]
+    read = f" ({cache_share(usage):.0%} from the cache)" if usage.cache_read_input_tokens else ""
+    parts += [f"{tokens:,} tokens in{read}, {usage.output_tokens:,} out", f"${usage.usd:.4f}"]
     return ", ".join(parts) + (" (simulated)" if report.simulated else "")

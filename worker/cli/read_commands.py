@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..config import Settings, UsageError
 from .output import (
     INLINE_BYTES_MAX,
+    cache_share,
     ending_lines,
     figures,
     notice,
@@ -169,16 +170,25 @@ def _picture(report: RunReport) -> list[RenderableType]:
             phases.add_row(Text(phase.title), str(phase.done), str(phase.agents))
         parts.append(phases)
     if report.agents:
-        agents = Table(box=None, pad_edge=False)
-        for name in ("agent", "label", "phase", "state", "model", "dollars", "seconds"):
-            agents.add_column(name)
-        for agent in report.agents:
-            figure = (f"{agent.usd:.4f}", f"{agent.ms / 1000:.1f}")
-            agents.add_row(agent.id, Text(agent.label), Text(agent.phase or ""), agent.state, agent.model, *figure)
-        parts.append(agents)
+        parts.append(_agents(report))
     if report.error or report.failures:
         parts.append(Text("\n".join(ending_lines(report)[1:])))
     return parts
+
+
+def _agents(report: RunReport) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    cached = any(agent.usage.cache_read_input_tokens for agent in report.agents)
+    table = Table(box=None, pad_edge=False)
+    for name in ("agent", "label", "phase", "state", "model", *(["cached"] if cached else []), "dollars", "seconds"):
+        table.add_column(name)
+    for agent in report.agents:
+        words = (agent.id, Text(agent.label), Text(agent.phase or ""), agent.state, agent.model)
+        share = [f"{cache_share(agent.usage):.0%}"] if cached else []
+        table.add_row(*words, *share, f"{agent.usd:.4f}", f"{agent.ms / 1000:.1f}")
+    return table
 
 
 def _print_rich(*parts: RenderableType) -> None:
