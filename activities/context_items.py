@@ -30,8 +30,7 @@ def resolve_context(
         may_read: whether the policy lets an agent read this path, relative to the workspace.
 
     Raises:
-        AgentFailed: `unusable_context`, for a file that is no text or may not be read, and for too much of it.
-        OSError: as the system does.
+        AgentFailed: `unusable_context`, for a file that is no text or cannot be read, and for too much of it.
     """
     found: list[str] = []
     left = BYTES_MAX
@@ -81,8 +80,8 @@ def _contents(paths: Sequence[str], files: Files, may_read: Callable[[str], bool
             text = files.read(path, BYTES_MAX).decode("utf-8")
         except UnicodeDecodeError:
             raise _unusable(f"context names {path!r}, which is not UTF-8 text") from None
-        except ValueError as error:
-            raise _unusable(f"context names {path!r}: {error}") from error
+        except (OSError, ValueError, OutsideWorkspace) as error:
+            raise _unusable(f"context names {path!r}, which cannot be read: {error}") from error
         yield f"# File: {path}\n\n{text}"
 
 

@@ -18,6 +18,7 @@ import anthropic
 
 from .model_limits import compacts, context_tokens
 from .prompt_cache import BYTES_PER_TOKEN
+from .streaming import COMPACTION_SILENCE_S
 
 COMPACT, CLEAR = "compact_20260112", "clear_tool_uses_20250919"
 BETAS = {COMPACT: "compact-2026-01-12", CLEAR: "context-management-2025-06-27"}
@@ -29,8 +30,6 @@ KEEP_TOOL_USES = 8
 CLEAR_AT_LEAST_TOKENS = 20_000
 """Clearing ends the cached prefix where it begins, so that little of it costs more than it saves."""
 CONTEXT_CLEARED_AT = 100_000
-COMPACTION_SILENCE_S = 600.0
-"""Writing a summary sends no text, and of a full context it takes minutes."""
 _ABOUT_IT = ("context_management", "context management", "compact", "clear_tool_uses", "anthropic-beta", "beta flag")
 SUMMARY = "Summary of this conversation so far:\n\n{summary}"
 
@@ -104,7 +103,7 @@ def with_plain_summaries(messages: Sequence[Mapping[str, Any]]) -> list[dict[str
 
 
 def silence_s(request: Mapping[str, Any], stall_s: float) -> float:
-    """How long a response to this request may be silent before its first block, and within a compaction."""
+    """How long a response to this request may be silent before its first block."""
     if _way_of(request) != COMPACT:
         return stall_s
     trigger = request["context_management"]["edits"][0]["trigger"]["value"]

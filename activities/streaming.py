@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import anthropic
 from anthropic import AsyncStream
@@ -14,6 +14,9 @@ from pydantic_core import from_json
 
 from .clients import Client
 from .errors import StreamBroken
+
+COMPACTION_SILENCE_S = 600.0
+"""Writing a summary sends no text, and of a full context it takes minutes."""
 
 
 class Stalled(Exception):
@@ -52,8 +55,8 @@ async def ask(
 
     Args:
         request: as `messages.create` takes it; with `betas`, as `beta.messages.create` does.
-        silence_s: how long there may be no event while the API compacts: before the first block, and within the block
-            of a compaction, which comes in one piece. Never under `stall_s`.
+        silence_s: how long there may be no event before the first block, where the API may compact before it answers.
+            Within the block of a compaction, which comes in one piece, it is `COMPACTION_SILENCE_S` in any case.
         on_headers: sees the response's headers before its first event.
         on_begun: sees the `usage` of `message_start`, from where on the prompt is in the cache.
 
@@ -63,8 +66,12 @@ async def ask(
         anthropic.APIError, httpx2.HTTPError: as the client raises them; an error event is an `APIStatusError`.
     """
     loop = asyncio.get_running_loop()
-    compacting_s = max(stall_s, silence_s or 0.0)
-    window_s = compacting_s
+    windows_s = {
+        "beginning": max(stall_s, silence_s or 0.0),
+        "compacting": max(stall_s, COMPACTION_SILENCE_S),
+        "speaking": stall_s,
+    }
+    window_s = windows_s["beginning"]
     messages: Any = client.beta.messages if "betas" in request else client.messages
     try:
         async with asyncio.timeout(window_s) as patience:
@@ -76,7 +83,7 @@ async def ask(
                     reading.take(event)
                     if event.get("type") == "message_start":
                         on_begun(reading.response.usage)
-                    window_s = compacting_s if reading.may_be_compacting else stall_s
+                    window_s = windows_s[reading.stage]
                     patience.reschedule(loop.time() + window_s)
             finally:
                 await stream.close()
@@ -116,8 +123,8 @@ class _Reading:
         """Text of the block under way: joined once, since one by one would cost the square of its length."""
         self._broken: str | None = None
         """Why the last block's input is none."""
-        self.may_be_compacting = True
-        """No block has begun, or the block under way is a compaction."""
+        self.stage: Literal["beginning", "compacting", "speaking"] = "beginning"
+        """No block has begun; the block under way is a compaction; neither."""
 
     def take(self, event: dict[str, Any]) -> None:
         handler = _HANDLERS.get(event.get("type", ""))
@@ -136,7 +143,7 @@ class _Reading:
         self._check_whole()
         self.response.content.append(dict(event["content_block"]))
         self._parts = []
-        self.may_be_compacting = event["content_block"]["type"] == "compaction"
+        self.stage = "compacting" if event["content_block"]["type"] == "compaction" else "speaking"
 
     def _block_delta(self, event: dict[str, Any]) -> None:
         delta = event["delta"]
@@ -154,7 +161,7 @@ class _Reading:
             self.response.content[-1].update({name: value for name, value in delta.items() if name != "type"})
 
     def _block_stop(self, _event: dict[str, Any]) -> None:
-        self.may_be_compacting = False
+        self.stage = "speaking"
         block, text = self.response.content[-1], "".join(self._parts)
         if block["type"] in ("text", "thinking"):
             block[block["type"]] = (block.get(block["type"]) or "") + text

@@ -96,6 +96,15 @@ def test_a_file_that_the_rules_deny_is_not_read(files: Files) -> None:
         resolve_context(["docs/*.md"], files, may_read=lambda path: path != "docs/b.md")
 
 
+def test_a_file_that_cannot_be_read_fails_for_good(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_files: Files, path: str, _bytes_max: int) -> bytes:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(Folder, "read", refuse)
+    with pytest.raises(AgentFailed, match=r"'docs/a\.md', which cannot be read: .*Permission denied"):
+        resolve_context(["docs/a.md"], files)
+
+
 def test_too_much_is_refused_before_it_is_paid(files: Files, tmp_path: Path) -> None:
     with pytest.raises(AgentFailed, match="over 4 MB"):
         resolve_context(["x" * BYTES_MAX, "y"], files)

@@ -98,18 +98,19 @@ async def test_a_conversation_that_was_compacted_is_continued_by_another_attempt
     assert len(long.api.requests()) - before == 26 - 19
 
 
-async def test_a_silent_compaction_is_not_a_stall(long: Stage) -> None:
-    script = looks(14)
+@pytest.mark.parametrize("turns", [1, 14])
+async def test_a_silent_compaction_is_not_a_stall(long: Stage, turns: int) -> None:
+    script = looks(turns)
     script[-1] = {**script[-1], "compaction": "What was done so far.", "compaction_s": 1.5}
     long.api.control(rules=[{"script": script}])
     started = time.monotonic()
     result = await long.run(model=MODEL, stall_ms=500)
     assert result.value == "all done"
     assert time.monotonic() - started >= 1.5
-    assert len(long.api.requests()) == 15
+    assert len(long.api.requests()) == turns + 1
 
 
-async def test_silence_outside_of_a_compaction_is_one(long: Stage) -> None:
+async def test_silence_where_nothing_is_compacted_is_a_stall(long: Stage) -> None:
     long.api.control(rules=[{"match": {"turn": 2}, "fault": {"stall_after_events": 4}}, {"script": looks(2)}])
     with pytest.raises(ApplicationError) as raised:
         await long.run(model=MODEL, stall_ms=300)

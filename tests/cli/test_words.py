@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from tenuto.worker.cli.follow import new_lines
-from tenuto.worker.cli.output import plain_result, print_result, report_json
+from tenuto.worker.cli.output import cache_share, figures, plain_result, print_result, report_json
 from tenuto.worker.cli.run_command import RunOptions, limits_of
 from tenuto.worker.cli.script_input import parse_args
 from tenuto.worker.config import Settings, UsageError
-from tenuto.workflows.contracts import RunReport
+from tenuto.workflows.contracts import RunReport, Usage
 from tenuto.workflows.script.protocol import LoadedScript
 
 
@@ -110,3 +110,13 @@ def test_a_text_result_is_printed_verbatim_and_other_values_as_json(capfdbinary:
     assert plain_result(b'{"a":[1]}') == b'{"a":[1]}'
     print_result(b'{"a":[1]}')
     assert json.loads(capfdbinary.readouterr().out) == {"a": [1]}
+
+
+def test_figures_say_how_much_of_the_input_came_from_the_prompt_cache() -> None:
+    def line(**usage: Any) -> str:
+        return figures(RunReport(run_id="wf_a", workflow="w", status="completed", usage=Usage(**usage)))
+
+    cached = {"input_tokens": 50, "cache_creation_input_tokens": 50, "cache_read_input_tokens": 900}
+    assert "1,000 tokens in (90% from the cache), 7 out" in line(**cached, output_tokens=7)
+    assert "50 tokens in, 0 out" in line(input_tokens=50)
+    assert cache_share(Usage()) == 0.0

@@ -215,10 +215,10 @@ class Simulation:
     def _sampled(self, key: str, conversation: Conversation, seen: Edited, made: Answer) -> tuple[Answer, _Paid]:
         """The answer as the context window lets it be, with the summary it follows, and what both cost."""
         limit = self._settings.context_tokens_max or conversation.model.context_tokens_max
-        total = count_request(seen.before or seen.body)
+        costs = [self.cache.account(key, replace(conversation, body=seen.body))]
+        total = costs[0].total if seen.summary is None else count_request(seen.before)
         if total > limit:
             raise invalid(f"prompt is too long: {total} tokens > {limit} maximum")
-        costs = [self.cache.account(key, replace(conversation, body=seen.body))]
         if made.output_tokens > limit - costs[0].total:
             made = replace(broken_off(made, limit - costs[0].total), stop_reason="model_context_window_exceeded")
         usage = costs[0].as_usage(made.output_tokens)
