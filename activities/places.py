@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+from tenuto.workflows import failure_kinds as kinds
 from tenuto.workflows.policy.decide import Rules
 from tenuto.workflows.setup_contracts import RunSetup
+from tenuto.workflows.step_contracts import StepInput
 
+from .run_setup import load_setup
 from .sandbox.sandbox import Sandbox
+from .steps.station import Station, StepFailed
 from .store import Store
 from .tools.tool import Place
 from .workspace.confined import ConfinedFiles
@@ -58,6 +63,28 @@ class Places:
             hidden=(self._home,) if not files.root.is_relative_to(self._home) else (),
         )
         return Place(files.root, files, sandbox, self._store, folder, shared=shared, say=say)
+
+
+class StepStations:
+    """Implements `Stations`: every step works in the run's shared workspace."""
+
+    def __init__(self, store: Store, places: Places) -> None:
+        self._store = store
+        self._places = places
+
+    async def open(self, input: StepInput, folder: str, say: Callable[[str], None]) -> Station:
+        """Equip one attempt of one step.
+
+        Raises:
+            StepFailed: `workspace`, where it is not on this host.
+        """
+        setup = await load_setup(self._store, input.setup)
+        rules = rules_of(setup)
+        try:
+            place = await asyncio.to_thread(self._places.open, setup, rules, folder, say=say)
+        except OSError as error:
+            raise StepFailed(kinds.WORKSPACE, f"the workspace cannot be used: {error}") from error
+        return Station(setup, rules, place)
 
 
 def rules_of(setup: RunSetup) -> Rules:

@@ -1,4 +1,4 @@
-"""Equips agents and steps: the tools they may use, the place they work in, what they are told about it."""
+"""Equips agents: the tools they may use, the place they work in, what they are told about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from tenuto.workflows.contracts import RunAgentInput
 from tenuto.workflows.policy.decide import Rules
 from tenuto.workflows.policy.rules import RuleError
 from tenuto.workflows.setup_contracts import AgentDefinition, RunSetup
-from tenuto.workflows.step_contracts import StepInput
 
 from .context_items import resolve_context
 from .errors import AgentFailed
@@ -21,9 +20,7 @@ from .mcp.tools import McpServers
 from .outfit import PLAIN, KeptWork, Outfit, Work
 from .places import Places, rules_of
 from .run_setup import load_setup
-from .steps.station import Station, StepFailed
 from .store import Store
-from .tools.bash import Bash
 from .tools.belt import Belt
 from .tools.catalogue import built_in_tools
 from .tools.journal import ToolJournal
@@ -40,32 +37,14 @@ log = logging.getLogger(__name__)
 
 
 class Workshop:
-    """Implements `Equipment` for agents and `Stations` for steps. One per Worker; `home` is `TENUTO_HOME`."""
+    """Implements `Equipment`. One per Worker."""
 
-    def __init__(self, store: Store, home: Path, servers: McpServers) -> None:
+    def __init__(self, store: Store, places: Places, clones: Clones, servers: McpServers) -> None:
         self._store = store
         self._servers = servers
-        self._places = Places(store, home)
-        self._clones = Clones(home)
-        self._tools: list[Tool] = [*built_in_tools().values(), Bash()]
-
-    # ------------------------------------------------------------------------------------------------- steps
-
-    async def station(self, input: StepInput, folder: str, say: Callable[[str], None]) -> Station:
-        """Equip one attempt of one step, in the run's shared workspace.
-
-        Raises:
-            StepFailed: `workspace`, where it is not on this host.
-        """
-        setup = await load_setup(self._store, input.setup)
-        rules = rules_of(setup)
-        try:
-            place = await asyncio.to_thread(self._places.open, setup, rules, folder, say=say)
-        except OSError as error:
-            raise StepFailed(kinds.WORKSPACE, f"the workspace cannot be used: {error}") from error
-        return Station(setup, rules, place)
-
-    # ------------------------------------------------------------------------------------------------ agents
+        self._places = places
+        self._clones = clones
+        self._tools: list[Tool] = list(built_in_tools().values())
 
     async def open(self, input: RunAgentInput, say: Callable[[str], None]) -> Work:
         """Equip one attempt of one agent.

@@ -30,6 +30,7 @@ from temporalio.worker import Worker
 with workflow.unsafe.imports_passed_through():
     from tenuto.activities.store import Store
     from tenuto.worker.config import Settings
+    from tenuto.worker.implementations import Implementations
     from tenuto.worker.plugin import TenutoPlugin
     from tenuto.worker.process import worker_for
     from tenuto.worker.service.server import DYNAMIC_CONFIG, binary
@@ -149,7 +150,11 @@ async def measure(address: str, home: Path, url: str, asked: argparse.Namespace)
     client = await Client.connect(address, plugins=[TenutoPlugin(store)])
     settings = Settings.load(environ={"TENUTO_HOME": str(home), "TENUTO_TASK_QUEUE": QUEUE})
     ours, bare = [], []
-    async with ElsewhereSimulation(home, url) as simulation, worker_for(client, settings, store, simulation):
+    async with (
+        ElsewhereSimulation(home, url) as simulation,
+        Implementations(settings, store, simulation) as implementations,
+        worker_for(client, settings, implementations),
+    ):
         await tenuto_run(client, 32, asked.width, asked.dialect)  # warm interpreters and connections
         for _ in range(asked.rounds):
             bare.append(await bare_run(plain, asked.agents, asked.width))

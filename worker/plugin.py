@@ -48,6 +48,7 @@ PASSED_THROUGH = (
     "tenuto.workflows.step_values",
     "tenuto.workflows.strikes",
     "tenuto.workflows.wire",
+    "tenuto.workflows.worktree_contracts",
 )
 
 

@@ -17,15 +17,13 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from tenuto.activities.agent import AgentActivities
-from tenuto.activities.credentials import Credentials
-from tenuto.activities.reports import ReportActivities
-from tenuto.activities.saved_workflows import ScriptActivities
+from tenuto.activities.sandbox.sweep import sweep
 from tenuto.activities.store import Store
 from tenuto.workflows.script.dialects import close_interpreters
 
 from .connect import Unreachable, connect
 from .identity import own_identity
+from .implementations import Implementations
 from .orphans import release_orphans
 from .simulation import Simulation
 from .telemetry import flush
@@ -41,16 +39,13 @@ DRAIN = timedelta(seconds=10)
 CONNECT_PATIENCE_S = 60.0
 
 
-def worker_for(client: Client, settings: Settings, store: Store, simulation: Simulation) -> Worker:
+def worker_for(client: Client, settings: Settings, implementations: Implementations) -> Worker:
     """A Worker with every Activity, its limits set on purpose rather than by default."""
-    agents = AgentActivities(store, Credentials(settings.home), simulation.url)
-    reports = ReportActivities(store)
-    scripts = ScriptActivities(settings.home)
     return Worker(
         client,
         task_queue=settings.task_queue,
         identity=own_identity(),
-        activities=[agents.run_agent, reports.write_report, reports.append_log, scripts.load_script],
+        activities=implementations.all,
         max_concurrent_activities=ACTIVITIES_MAX,
         max_cached_workflows=200,
         # After a crash a Workflow Task waits this long on the dead Worker's own queue.
@@ -77,7 +72,12 @@ async def serve(settings: Settings) -> None:
     client = await _connect_patiently(settings, store, stop)
     if client is None:
         return
-    async with Simulation(settings.home) as simulation, worker_for(client, settings, store, simulation):
+    await asyncio.to_thread(sweep, settings.home / "sandboxes")
+    async with (
+        Simulation(settings.home) as simulation,
+        Implementations(settings, store, simulation) as implementations,
+        worker_for(client, settings, implementations),
+    ):
         log.info("polling %s at %s as %s", settings.task_queue, settings.address, own_identity())
         try:
             await release_orphans(client, settings.task_queue)

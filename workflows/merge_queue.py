@@ -19,7 +19,7 @@ from .activity_failure import failure_of
 with workflow.unsafe.imports_passed_through():
     from . import worktree_contracts
     from .contracts import ConflictInput, RunAgentInput, RunAgentResult
-    from .worktree_contracts import IntegrateCommitInput, IntegrateCommitResult
+    from .worktree_contracts import IntegrateCommitInput, IntegrateCommitResult, MergeConflict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -59,7 +59,8 @@ class MergeQueue:
             ActivityError: cancelled.
         """
         async with self._turn:
-            for number in range(1, CONFLICTS_MAX + 2):
+            number = 0
+            while True:
                 if result.commit is None:  # it changed nothing, or took back what it had changed
                     return result
                 merged = await self._try(input, result)
@@ -68,8 +69,9 @@ class MergeQueue:
                 conflict = merged.conflict
                 if conflict is None:
                     return result
+                number += 1
                 if number > CONFLICTS_MAX:
-                    break
+                    raise self._given_up(input, result, conflict)
                 self._run.say(f"{input.label}: does not merge ({', '.join(conflict.files)}); it goes back to the agent")
                 continued = input.model_copy(
                     update={
@@ -80,7 +82,9 @@ class MergeQueue:
                     }
                 )
                 result = await _again(ask, continued, result)
-        raise NotMerged(
+
+    def _given_up(self, input: RunAgentInput, result: RunAgentResult, conflict: MergeConflict) -> NotMerged:
+        return NotMerged(
             f"the commit {result.commit} does not merge: the agent had {CONFLICTS_MAX} tries at the conflict in "
             f"{', '.join(conflict.files)}. It is kept on the branch tenuto/{self._run.id}/{input.agent}",
             result,
