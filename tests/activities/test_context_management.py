@@ -101,12 +101,12 @@ async def test_a_conversation_that_was_compacted_is_continued_by_another_attempt
 @pytest.mark.parametrize("turns", [1, 14])
 async def test_a_silent_compaction_is_not_a_stall(long: Stage, turns: int) -> None:
     script = looks(turns)
-    script[-1] = {**script[-1], "compaction": "What was done so far.", "compaction_s": 1.5}
+    script[-1] = {**script[-1], "compaction": "What was done so far.", "compaction_s": 2.0}
     long.api.control(rules=[{"script": script}])
     started = time.monotonic()
-    result = await long.run(model=MODEL, stall_ms=500)
+    result = await long.run(model=MODEL, stall_ms=1000)
     assert result.value == "all done"
-    assert time.monotonic() - started >= 1.5
+    assert time.monotonic() - started >= 2.0
     assert len(long.api.requests()) == turns + 1
 
 

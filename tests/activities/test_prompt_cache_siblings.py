@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -38,10 +37,10 @@ async def test_the_shared_context_is_written_once_and_read_by_every_sibling(stag
 
 async def test_width_is_lost_only_until_the_first_response_has_begun(stage: Stage) -> None:
     stage.api.control(latency_s=0.3)
-    started = time.monotonic()
     await siblings(stage, 33, wide=16)
+    first, second, *_ = [request["received"] for request in stage.api.requests()]
+    assert second - first >= 0.3
     assert stage.api.summary()["in_flight_max"] >= 15
-    assert time.monotonic() - started < 0.3 * 3 + 3
 
 
 async def test_a_first_one_that_fails_hands_over_and_no_sibling_fails_with_it(stage: Stage) -> None:
