@@ -28,6 +28,7 @@ from .store import Store
 from .workspace.git import GitFailed, git
 
 CHANGES_NAMED_MAX = 5
+NOTICES_MAX = 50
 SETUPS_KEPT_MAX = 64
 """In a Worker: one is at most a few hundred kilobytes."""
 
@@ -82,7 +83,7 @@ class SetupActivities:
             base=base,
             agent_types={name: _view(definition) for name, definition in setup.agents.items()},
             instructions_sha256=hashlib.sha256(setup.instructions.encode()).hexdigest(),
-            notices=notices + about_files,
+            notices=_bounded(notices + about_files),
         )
 
     async def _about_walls(self, *, sandbox: bool) -> list[str]:
@@ -153,6 +154,13 @@ async def _look(workspace: Path) -> tuple[str | None, list[str]]:
     return base, [
         f"the workspace has changes that are not committed ({named}{more}): agents with a worktree do not see them"
     ]
+
+
+def _bounded(notices: list[str]) -> list[str]:
+    """They lie in the run's history."""
+    if len(notices) <= NOTICES_MAX:
+        return notices
+    return [*notices[:NOTICES_MAX], f"and {len(notices) - NOTICES_MAX} more notices like these"]
 
 
 async def _no_filters(workspace: Path) -> list[str]:

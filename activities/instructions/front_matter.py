@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 _BLOCK = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+_NO_YAML = (yaml.YAMLError, ValueError, RecursionError)
+"""A date that is none is a `ValueError`; brackets without end are too deep."""
 _ANY_KEY = re.compile(r"[A-Za-z][\w-]*:(?:[ \t]|$)")
 _KEY = re.compile(r"([A-Za-z][\w-]*):[ \t]+(\S.*)")
 
@@ -28,11 +30,11 @@ def split_front_matter(text: str) -> tuple[dict[str, Any], str]:
         raise FrontMatterError("it does not begin with front matter between two lines `---`")
     try:
         values = yaml.safe_load(match[1])
-    except yaml.YAMLError as error:
+    except _NO_YAML as error:
         # Descriptions with a colon in them are no YAML, and many definitions have them.
         try:
             values = yaml.safe_load(_quoted(match[1]))
-        except yaml.YAMLError:
+        except _NO_YAML:
             raise FrontMatterError(f"its front matter is no YAML: {_in_one_line(error)}") from error
     if values is None:
         values = {}
@@ -62,7 +64,7 @@ def _quoted(block: str) -> str:
     return "\n".join(lines[:-1] if not text else lines)
 
 
-def _in_one_line(error: yaml.YAMLError) -> str:
+def _in_one_line(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     problem = getattr(error, "problem", None) or str(error)
     return " ".join(f"{problem}{f' (line {mark.line + 2})' if mark else ''}".split())

@@ -89,44 +89,49 @@ def _plan(files: Files, path: str, old: str, new: str, every: bool) -> _Change:
         raise ToolError(f"{inside} is a binary file; it cannot be edited as text.")
     if not old and data:
         raise ToolError(f"{inside} exists and is not empty; an empty old_string only creates a file.")
-    changed, places = _replaced(inside, data, old, new, every)
-    said = f"Edited {inside}" + (f" in {len(places)} places" if len(places) > 1 else "") + "."
-    return _Change(inside, _sha256(data), _sha256(changed), changed, said + _snippet(changed, places[0], new))
+    changed, count, first = _replaced(inside, data, old, new, every)
+    said = f"Edited {inside}" + (f" in {count} places" if count > 1 else "") + "."
+    return _Change(inside, _sha256(data), _sha256(changed), changed, said + _snippet(changed, first, new))
 
 
-def _replaced(inside: str, data: bytes, old: str, new: str, every: bool) -> tuple[bytes, list[int]]:
-    """The new content, and where the passage stood in the old one.
+def _replaced(inside: str, data: bytes, old: str, new: str, every: bool) -> tuple[bytes, int, int]:
+    """The new content, how often the passage was there, and where it was first.
 
     Done on bytes, so that what is not touched keeps its bytes, whatever its encoding; UTF-16 alone is decoded.
     """
     wide = wide_encoding(data)
     if wide is not None:
         text = data.decode(wide, errors="surrogatepass")
-        changed, places = _replaced(inside, text.encode(errors="surrogatepass"), old, new, every)
-        return changed.decode(errors="surrogatepass").encode(wide, errors="surrogatepass"), places
+        changed, count, first = _replaced(inside, text.encode(errors="surrogatepass"), old, new, every)
+        return changed.decode(errors="surrogatepass").encode(wide, errors="surrogatepass"), count, first
     want, put = _encoded(old, "old_string"), _encoded(new, "new_string")
     if want not in data and b"\r\n" in data and b"\r\n" not in want:
         # Read shows no carriage returns, so the model cannot give them.
         want, put = want.replace(b"\n", b"\r\n"), put.replace(b"\n", b"\r\n")
     if not want:
-        return put, [0]
-    places = _places(data, want)
-    if not places:
+        return put, 1, 0
+    count = data.count(want)
+    if not count:
         raise ToolError(_not_found(inside, data, old))
-    if len(places) > 1 and not every:
-        numbers = [str(data.count(b"\n", 0, place) + 1) for place in places[:PLACES_SHOWN_MAX]]
-        more = f" and {len(places) - PLACES_SHOWN_MAX} more" if len(places) > PLACES_SHOWN_MAX else ""
+    if count > 1 and not every:
+        numbers = ", ".join(str(number) for number in _lines(data, want))
+        more = f" and {count - PLACES_SHOWN_MAX} more" if count > PLACES_SHOWN_MAX else ""
         raise ToolError(
-            f"old_string occurs {len(places)} times in {inside} (lines {', '.join(numbers)}{more}). Take in more lines "
-            "around it so that it is found once, or set replace_all."
+            f"old_string occurs {count} times in {inside} (lines {numbers}{more}). Take in more lines around it so "
+            "that it is found once, or set replace_all."
         )
-    return data.replace(want, put), places
+    size = len(data) + count * (len(put) - len(want))
+    if size > FILE_BYTES_MAX:
+        raise ToolError(f"{inside} would have {size:,} bytes; at most {FILE_BYTES_MAX:,} can be edited. Use Bash.")
+    return data.replace(want, put), count, data.find(want)
 
 
-def _places(data: bytes, want: bytes) -> list[int]:
-    found, at = [], data.find(want)
-    while at >= 0:
-        found.append(at)
+def _lines(data: bytes, want: bytes) -> list[int]:
+    """The lines of the first few places where a passage begins."""
+    found: list[int] = []
+    at = data.find(want)
+    while at >= 0 and len(found) < PLACES_SHOWN_MAX:
+        found.append(data.count(b"\n", 0, at) + 1)
         at = data.find(want, at + len(want))
     return found
 

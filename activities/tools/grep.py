@@ -21,6 +21,7 @@ RESULT_CHARS = 30_000
 ENTRIES = 250
 """Lines or files shown where no limit is asked for."""
 LINE_CHARS = 600
+CONTEXT_MAX = 1000
 FILE_BYTES_MAX = 100 * 1024 * 1024
 
 _CONTEXT = {"-A": "--after-context", "-B": "--before-context", "-C": "--context"}
@@ -69,7 +70,7 @@ class Grep:
         globs = await self._type_globs(given["type"]) if given.get("type") else []
         found = await in_thread(lambda: _candidates(files, under, given.get("glob"), globs), under)
         mode = given.get("output_mode") or "files_with_matches"
-        result = _Result(mode, given.get("offset") or 0, _limit(given.get("head_limit")))
+        result = _Result(mode, int(given.get("offset") or 0), _limit(given.get("head_limit")))
         async with turn():
             try:
                 async with (
@@ -179,7 +180,7 @@ def _shown(line: Line) -> str:
 
 def _limit(given: int | None) -> int:
     # Zero is "all", as Claude Code has it: what fits into a result.
-    return ENTRIES if given is None else given or RESULT_CHARS
+    return ENTRIES if given is None else int(given) or RESULT_CHARS
 
 
 def _options(given: dict[str, Any], mode: str) -> list[str]:
@@ -193,7 +194,9 @@ def _options(given: dict[str, Any], mode: str) -> list[str]:
     if mode == "count":
         return [*options, "--count"]
     options.append("--line-number" if given.get("-n", True) else "--no-line-number")
-    return options + [f"{long}={given[short]}" for short, long in _CONTEXT.items() if given.get(short) is not None]
+    # A whole number may come as 1.0, and may be beyond what ripgrep takes.
+    asked = {long: min(int(given[short]), CONTEXT_MAX) for short, long in _CONTEXT.items() if given.get(short)}
+    return options + [f"{long}={lines}" for long, lines in asked.items()]
 
 
 def _candidates(files: Files, under: str, glob: str | None, type_globs: list[str]) -> Iterator[FileInfo]:

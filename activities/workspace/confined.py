@@ -8,6 +8,7 @@ import posixpath
 import secrets
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from .descent import Spot, open_regular, reach, require_regular
@@ -199,7 +200,8 @@ def _nameless(folder: int) -> int | None:
 def _keep(handle: int, before: os.stat_result) -> None:
     """Give a new file the owner and the permissions of the one it replaces, but never set-user-id."""
     if os.geteuid() == 0 and (before.st_uid, before.st_gid) != (0, 0):
-        os.fchown(handle, before.st_uid, before.st_gid)
+        with suppress(PermissionError):  # a root without this right keeps what it has made
+            os.fchown(handle, before.st_uid, before.st_gid)
     os.fchmod(handle, before.st_mode & 0o777)
 
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-ALTERNATIVES_MAX = 500
+ALTERNATIVES_MAX = 256
 """Patterns that braces may multiply into."""
 _MAGIC = frozenset("*?[{\\")
 

@@ -88,12 +88,17 @@ def test_a_model_is_kept_unless_it_is_inherited(model: str, kept: str | None) ->
         ("---\nname: {\n---\n", "no YAML"),
         ("---\nname: !!python/object/apply:os.system ['true']\n---\n", "no YAML"),
         ("---\nname: 'x\n---\n", "no YAML"),
+        ("---\nname: " + "[" * 5000 + "\n---\n", "no YAML"),
     ],
 )
 def test_what_is_no_definition_says_why(text: str, words: str) -> None:
     with pytest.raises(FrontMatterError, match=words) as caught:
         parse_definition(text, "x.md")
     assert "\n" not in str(caught.value)
+
+
+def test_a_date_that_is_none_spoils_nothing() -> None:
+    assert definition("name: a\nwhen: 2001-99-99").name == "a"
 
 
 @pytest.fixture

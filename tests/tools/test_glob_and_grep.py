@@ -128,6 +128,11 @@ async def test_grep_shows_lines(code: Desk) -> None:
     assert await lines(**given, **{"-A": 1}) == ["a.py:4:def one():", "a.py-5-    return os"]
     assert await lines(**given, **{"-B": 1, "-n": True}) == ["a.py-3-", "a.py:4:def one():"]
     assert await lines(**given, **{"-C": 1}) == ["a.py-3-", "a.py:4:def one():", "a.py-5-    return os"]
+    assert await lines(**given, **{"-C": 1.0, "head_limit": 1.0}) == [
+        "a.py-3-",
+        "(Lines 1-1; there are more. Go on with offset=1.)",
+    ]
+    assert len(await lines(**given, **{"-C": 10**30})) == 9
     assert await lines(pattern="^def", path="a.py", **{"-A": 1}) == [
         "a.py:4:def one():",
         "a.py-5-    return os",

@@ -123,6 +123,13 @@ async def test_an_edit_that_does_not_fit_says_why(desk: Desk, content: str | byt
     assert desk.noted == []
 
 
+async def test_an_edit_cannot_fill_the_memory(desk: Desk) -> None:
+    desk.plant("a", b"a" * 1_000_000)
+    given = {"file_path": "a", "old_string": "a", "new_string": "b" * 100_000}
+    assert "would have 100,000,000,000 bytes" in await desk.refusal("Edit", **given, replace_all=True)
+    assert "occurs 1000000 times" in await desk.refusal("Edit", **given)
+
+
 async def test_an_edit_of_a_missing_file_says_so(desk: Desk) -> None:
     assert "does not exist" in await desk.refusal("Edit", file_path="a", old_string="x", new_string="y")
 
