@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -48,7 +48,7 @@ def load_servers(workspace: Path | None, home: Path) -> tuple[dict[str, dict[str
 
     Args:
         workspace: where the run works; `None` for none, then only the person's own servers count.
-        home: the person's home directory, which holds `.claude.json`.
+        home: the folder that holds the person's `.claude.json` (`claude_home`).
 
     Returns:
         By name: `type` (`stdio`, `http`, `sse`), `file`, `project` and `sha256`, for `RunSetup.mcp`; and notices for a
@@ -76,6 +76,11 @@ def load_servers(workspace: Path | None, home: Path) -> tuple[dict[str, dict[str
             }
             notices += _exposed(name, entry, workspace)
     return servers, notices
+
+
+def claude_home(environ: Mapping[str, str]) -> Path:
+    """The folder that holds Claude Code's `.claude.json`: the home directory, or `CLAUDE_CONFIG_DIR`."""
+    return Path(environ.get("CLAUDE_CONFIG_DIR") or Path.home())
 
 
 def type_of(entry: dict[str, Any]) -> str | None:

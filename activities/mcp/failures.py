@@ -55,7 +55,7 @@ def of_call(server: Server, error: Exception, attempt: Attempt, last_words: str 
     return _of_answer(name, message, error, attempt.status)
 
 
-def of_silence(server: Server, attempt: Attempt, waited_s: float) -> McpFailure:
+def of_silence(server: Server, attempt: Attempt, timeout_s: float) -> McpFailure:
     """Why a call that got no answer at all has no result."""
     name = f"the MCP server {server.name!r}"
     known = _known(server, attempt)
@@ -68,7 +68,7 @@ def of_silence(server: Server, attempt: Attempt, waited_s: float) -> McpFailure:
         return OutcomeUnknown(f"{name} answered HTTP {attempt.status}")
     if attempt.status is not None and attempt.status >= 400:
         return Refused(f"{name} answered HTTP {attempt.status}")
-    return OutcomeUnknown(f"{name} did not answer within {waited_s:.3g} s", timed_out=True)
+    return OutcomeUnknown(f"{name} did not answer within {timeout_s:g} s", timed_out=True)
 
 
 def names_a_lost_session(error: MCPError, status: int | None) -> bool:

@@ -78,11 +78,10 @@ class Slot:
             self._users -= 1
             self._used_at = time.monotonic()
 
-    def idle_s(self) -> float:
-        """Seconds for which an open session has not been used; 0 where there is none to close."""
-        if self._users or self._session is None:
-            return 0.0
-        return time.monotonic() - self._used_at
+    def rest(self, idle_s: float) -> None:
+        """Give up a session that has not been used for so long. A call that starts now opens another."""
+        if self._users == 0 and self._session is not None and time.monotonic() - self._used_at > idle_s:
+            self._retire(self._session)
 
     async def tools(self, *, remember_failure: bool = True) -> list[types.Tool]:
         """What the server offers, as long as it does not say that this has changed.
@@ -205,5 +204,4 @@ class Pool:
         while True:
             await asyncio.sleep(self._idle_s / 10)
             for slot in self._slots.values():
-                if slot.idle_s() > self._idle_s:
-                    self._spawn(slot.close())
+                slot.rest(self._idle_s)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -24,7 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from . import failures
 from .attempt import ATTEMPT, Attempt
-from .errors import McpFailure, NotRun
+from .errors import McpFailure, NotRun, Refused
 from .http import MESSAGE_BYTES_MAX, WatchedClient
 from .server import Server
 from .stdio import Process, stdio_transport
@@ -99,8 +98,12 @@ class Session:
     @property
     def experimental(self) -> frozenset[str]:
         """Names under the server's `capabilities.experimental`."""
-        found = self._client.server_capabilities if self._client is not None else None
+        found = self._capabilities
         return frozenset(found.experimental or ()) if found is not None else frozenset()
+
+    @property
+    def _capabilities(self) -> types.ServerCapabilities | None:
+        return self._client.server_capabilities if self._client is not None else None
 
     # ------------------------------------------------------------------------------------------------- the owner
 
@@ -117,8 +120,10 @@ class Session:
             if not ready.done():
                 ready.set_exception(NotRun(f"the connection to the MCP server {self._server.name!r} was given up"))
         except BaseException as error:  # noqa: BLE001 - groups of whatever a transport raises; it is told, not passed on
+            # A process that we ended says nothing about why.
+            words = await self._last_words() if self.ended.is_set() else None
             if not ready.done():
-                ready.set_exception(failures.of_connecting(self._server, error, attempt, await self._last_words()))
+                ready.set_exception(failures.of_connecting(self._server, error, attempt, words))
         finally:
             self.ended.set()
 
@@ -178,7 +183,12 @@ class Session:
         cursor: str | None = None
         for _page in range(LIST_PAGES_MAX):
             given = types.PaginatedRequestParams(cursor=cursor) if cursor else None
-            page = await self._asked(partial(_list_tools, given), self._server.connect_timeout_s)
+            try:
+                page = await self._asked(partial(_list_tools, given), self._server.connect_timeout_s)
+            except Refused:
+                if self._capabilities is not None and self._capabilities.tools is None:
+                    return []  # it never said that it had any
+                raise
             found += page.tools
             if not page.next_cursor or page.next_cursor == cursor:
                 break
@@ -218,12 +228,11 @@ class Session:
         self.free.clear()
         task = asyncio.ensure_future(ask(client))
         failed = asyncio.create_task(attempt.failed.wait())
-        started = time.monotonic()
         try:
             await asyncio.wait({task, failed}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if task.done():
                 return task.result()
-            raise failures.of_silence(self._server, attempt, time.monotonic() - started)
+            raise failures.of_silence(self._server, attempt, timeout_s)
         except (MCPError, ValidationError, RuntimeError, OSError, ValueError) as error:
             failure = failures.of_call(self._server, error, attempt, await self._why_it_ended(error))
             if isinstance(error, MCPError) and failures.names_a_lost_session(error, attempt.status):

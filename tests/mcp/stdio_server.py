@@ -84,7 +84,7 @@ def handle(message: dict[str, Any]) -> None:
     if method == "initialize":
         time.sleep(float(os.environ.get("SLOW_START_S", "0")))
         answer["result"] = {
-            "protocolVersion": params["protocolVersion"],
+            "protocolVersion": os.environ.get("PROTOCOL", params["protocolVersion"]),
             "capabilities": {"tools": {}, **json.loads(os.environ.get("CAPABILITIES", "{}"))},
             "serverInfo": {"name": "scripted", "version": "1"},
         }

@@ -4,9 +4,12 @@ import json
 import logging
 from pathlib import Path
 
+import mcp_types as types
 import pytest
 
 from tenuto.activities.mcp.config import load_servers
+from tenuto.activities.mcp.results import for_script
+from tenuto.activities.tools.tool import ToolCall
 
 from .conftest import Bench, no_note, stdio
 

@@ -132,6 +132,11 @@ async def test_a_server_that_cannot_start_says_why(bench: Bench) -> None:
     assert "there is no MCP server 'other' in this run; there are: broken, gone" in await bench.failure("other", "x")
 
 
+async def test_a_server_of_another_age_is_told_as_that(bench: Bench) -> None:
+    bench.add("s", stdio(env={"PROTOCOL": "1999-01-01"}))
+    assert "cannot be connected to: Unsupported protocol version" in await bench.failure("s", "echo")
+
+
 async def test_a_server_that_never_gets_ready_is_given_up(bench: Bench) -> None:
     bench.add("s", stdio(env={"SLOW_START_S": "3600"}, startupTimeout=1))
     started = time.monotonic()

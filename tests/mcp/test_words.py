@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from tenuto.activities.mcp.names import tool_name, tool_names
 from tenuto.activities.mcp.pinning import unpinned
+from tenuto.activities.mcp.results import for_model, for_script
 from tenuto.activities.mcp.schemas import acceptable
 
 from .conftest import Bench, stdio
@@ -159,6 +160,22 @@ async def test_a_large_result_is_cut_and_kept_whole(bench: Bench) -> None:
     assert len(await bench.store.get(result.log)) == 20_000_000
 
 
+async def test_many_small_blocks_are_bounded_too() -> None:
+    content = [{"type": "text", "text": f"line {number}"} for number in range(5000)]
+    result = types.CallToolResult.model_validate({"content": content})
+    kept: dict[str, bytes] = {}
+
+    class Kept:
+        async def put(self, key: str, data: bytes) -> None:
+            kept[key] = data
+
+    store: Any = Kept()
+    made, log = await for_model(result, str, store, "f", "i")
+    assert len(made) <= 100
+    assert log == "f/logs/i.txt"
+    assert kept[log].count(b"\n") == 4999
+
+
 async def test_a_small_result_has_no_log(bench: Bench) -> None:
     bench.add("s", stdio())
     result = await bench.run("mcp__s__echo", text="hé")
@@ -167,8 +184,6 @@ async def test_a_small_result_has_no_log(bench: Bench) -> None:
 
 
 async def test_every_kind_of_content_has_words_for_a_model(bench: Bench) -> None:
-    from tenuto.activities.mcp.results import for_model, for_script
-
     content = [
         {"type": "image", "mimeType": "image/png", "data": "aGk="},
         {"type": "image", "mimeType": "image/tiff", "data": "aGk="},
@@ -197,8 +212,6 @@ async def test_every_kind_of_content_has_words_for_a_model(bench: Bench) -> None
 
 
 async def test_structured_content_alone_is_shown_and_nothing_is_said_to_be_nothing(bench: Bench) -> None:
-    from tenuto.activities.mcp.results import for_model
-
     result = types.CallToolResult.model_validate({"content": [], "structuredContent": {"a": 1}})
     assert (await for_model(result, str, bench.store, "f", "i"))[0] == [{"type": "text", "text": '{"a":1}'}]
     nothing = types.CallToolResult.model_validate({"content": []})
