@@ -13,6 +13,7 @@ import itertools
 import logging
 import os
 import signal
+import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 PREFIX = "tenuto-"
 _numbers = itertools.count(1)
 _REMOVAL_S = 5.0
+_SWEEPS_MAX = 200
+_SWEEP_PAUSE_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +99,19 @@ def sweep() -> int:
     for candidate in _candidates():
         for folder in candidate.parent.glob(PREFIX + "*"):
             if is_gone(folder.name.removeprefix(PREFIX).rpartition("-")[0]):
-                for pid in _members(folder):
-                    _kill(pid)
-                swept += _removed(folder)
+                swept += _emptied(folder)
     return swept
+
+
+def _emptied(folder: Path) -> bool:
+    """Kill until nothing is in it, then remove it. A killed process takes a moment to leave."""
+    for _ in range(_SWEEPS_MAX):
+        for pid in _members(folder):
+            _kill(pid)
+        if _removed(folder):
+            return True
+        time.sleep(_SWEEP_PAUSE_S)
+    return False
 
 
 def _candidates() -> list[Tree]:

@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 _PR_SET_CHILD_SUBREAPER = 36
+CPU_GRACE_S = 5
+"""From the signal that says which limit it was to the one that cannot be ignored."""
 _EVERY_S = 0.02
 _KILLING_S = 8.0
 
@@ -60,8 +62,9 @@ def _bind(limits: dict[str, int]) -> None:
         if number is None:
             continue
         hard = resource.getrlimit(number)[1]
-        bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(number, (bound, bound))
+        grace = CPU_GRACE_S if name == "CPU" else 0
+        last = value + grace if hard == resource.RLIM_INFINITY else min(value + grace, hard)
+        resource.setrlimit(number, (min(value, last), last))
 
 
 def _wait(pid: int) -> int:

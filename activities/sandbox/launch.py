@@ -25,7 +25,7 @@ from .running import Launch, NotStarted, Running, settle
 _DOOR_S = 20.0
 
 _FIRST = """\
-ulimit -c @CORE@; ulimit -n @FILES@; ulimit -f @BLOCKS@; ulimit -t @CPU@
+ulimit -c @CORE@; ulimit -n @FILES@; ulimit -f @BLOCKS@; ulimit -H -t @CPU_AT_LAST@; ulimit -S -t @CPU@
 @NPROC@
 read -r go || exit 125
 echo 500 2>/dev/null > /proc/self/oom_score_adj
@@ -196,6 +196,7 @@ def _first(limits: Limits) -> str:
         .replace("@FILES@", str(_at_most(resource.RLIMIT_NOFILE, limits.open_files)))
         .replace("@BLOCKS@", str(_at_most(resource.RLIMIT_FSIZE, limits.file_bytes) // 512))
         .replace("@CPU@", str(_at_most(resource.RLIMIT_CPU, limits.cpu_s)))
+        .replace("@CPU_AT_LAST@", str(_at_most(resource.RLIMIT_CPU, limits.cpu_s + keeper.CPU_GRACE_S)))
         .replace("@NPROC@", nproc if os.getuid() else ":")
     )
 

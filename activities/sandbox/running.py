@@ -46,6 +46,8 @@ class Running:
     transport: asyncio.SubprocessTransport
     closed: asyncio.Future[None]
     """The program has ended and its pipes are read to their end."""
+    status_from: int | None
+    """Where the program tells of itself; `None` once that has ended."""
     child: int | None = None
     exit_code: int | None = None
     """The command's own, as the holding program told it."""
@@ -72,8 +74,8 @@ class Running:
             start_new_session=True,
             pass_fds=launch.pass_fds,
         )
-        running = cls(output, launch.inside, transport, closed)
-        loop.add_reader(launch.status_from, running._read_status, launch.status_from)
+        running = cls(output, launch.inside, transport, closed, launch.status_from)
+        loop.add_reader(launch.status_from, running._read_status)
         return running
 
     async def ready(self) -> None:
@@ -139,6 +141,7 @@ class Running:
                 os.close(self._pidfd)
                 self._pidfd = None
             self.transport.close()
+            self._end_status()
 
     async def _child_gone(self) -> None:
         if self._pidfd is None:
@@ -155,8 +158,10 @@ class Running:
                 # Ours where this process adopts orphans, as PID 1 does. It has ended: this does not wait.
                 os.waitpid(self.child, os.WNOHANG)  # noqa: ASYNC222
 
-    def _read_status(self, descriptor: int) -> None:
-        data = os.read(descriptor, 65536)
+    def _read_status(self) -> None:
+        if self.status_from is None:
+            return
+        data = os.read(self.status_from, 65536)
         self._told += data
         *lines, rest = bytes(self._told).split(b"\n")
         self._told = bytearray(rest)
@@ -171,9 +176,14 @@ class Running:
             if "exit-code" in told:
                 self.exit_code = told["exit-code"]
         if not data:
-            asyncio.get_running_loop().remove_reader(descriptor)
-            os.close(descriptor)
-            self._ready.set()
+            self._end_status()
+
+    def _end_status(self) -> None:
+        if self.status_from is not None:
+            asyncio.get_running_loop().remove_reader(self.status_from)
+            os.close(self.status_from)
+            self.status_from = None
+        self._ready.set()
 
 
 class _Protocol(asyncio.SubprocessProtocol):

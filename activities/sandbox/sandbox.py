@@ -143,12 +143,15 @@ class Sandbox:
         hold = hold_inside if self.walls else hold_open
         async with hold(self._inside, command, cwd, self.hosts, self.limits) as held:
             try:
-                running = await Running.start(held.launch, output)
+                running, cancelled = await _to_the_end(Running.start(held.launch, output))
             except OSError as error:
+                os.close(held.launch.status_from)
                 raise SandboxUnavailable(f"{held.launch.argv[0]} does not start: {error.strerror}") from error
             finally:
                 held.started()
             try:
+                if cancelled is not None:
+                    raise cancelled
                 try:
                     await running.ready()
                     await held.open(running)
@@ -156,7 +159,9 @@ class Sandbox:
                     raise SandboxUnavailable(f"the sandbox could not be built: {error}") from error
                 await self._watched(command, running, held, stop, stopped)
             finally:
-                await _to_the_end(running.gone())
+                _, cancelled = await _to_the_end(running.gone())
+            if cancelled is not None:
+                raise cancelled
             refused = held.refused()
             if refused is not None and running.exit_code != 0:
                 stop(refused)
@@ -182,9 +187,9 @@ class Sandbox:
             await asyncio.gather(watching, stopping, return_exceptions=True)
 
 
-async def _to_the_end(ending: Coroutine[Any, Any, None]) -> None:
-    """Finish this even when cancelled meanwhile; the cancellation is raised afterwards."""
-    task = asyncio.ensure_future(ending)
+async def _to_the_end(doing: Coroutine[Any, Any, Result]) -> tuple[Result, asyncio.CancelledError | None]:
+    """Finish this even when cancelled meanwhile. Its result, and the cancellation, which is the caller's to raise."""
+    task = asyncio.ensure_future(doing)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
@@ -193,6 +198,4 @@ async def _to_the_end(ending: Coroutine[Any, Any, None]) -> None:
             if task.cancelled():
                 raise
             cancelled = error
-    task.result()
-    if cancelled is not None:
-        raise cancelled
+    return task.result(), cancelled

@@ -6,9 +6,7 @@ import logging
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from . import cgroups, keeper
 from .owner import MARK, is_gone
@@ -18,6 +16,7 @@ log = logging.getLogger(__name__)
 
 def sweep(sandboxes: Path) -> None:
     """At the start of a Worker, once; `sandboxes` is `TENUTO_HOME/sandboxes`. What belongs to live processes stays.
+    Blocks, mostly for milliseconds.
 
     Nearly nothing is ever found: commands end with their Worker. It is for the moment before that holds.
     """
@@ -35,22 +34,17 @@ def sweep(sandboxes: Path) -> None:
 def remove_home(home: Path) -> None:
     """Remove a run's home with its caches, once the run has ended. Takes a while: call it in a thread.
 
-    Package managers write folders that cannot be written: they are opened on the way.
+    Package managers leave folders that cannot be written: they are opened first. Links are removed, not followed.
     """
-
-    def opened(function: Callable[..., Any], path: str, error: Any) -> None:
-        failure = error[1]
-        if isinstance(failure, FileNotFoundError):
-            return
-        if not isinstance(failure, PermissionError):
-            raise failure
-        for place in (Path(path).parent, Path(path)):
-            if not place.is_symlink() and place.is_dir():
-                place.chmod(0o700)
-        function(path) if function is not os.scandir and function is not os.open else remove_home(Path(path))
-
-    if home.is_dir():
-        shutil.rmtree(home, onerror=opened)
+    if not home.is_dir() or home.is_symlink():
+        return
+    home.chmod(0o700)
+    for folder, names, _ in os.walk(home):
+        for name in names:
+            path = Path(folder, name)
+            if not path.is_symlink():
+                path.chmod(0o700)
+    shutil.rmtree(home)
 
 
 def _orphans() -> list[int]:

@@ -89,15 +89,15 @@ def nothing_left() -> Iterator[None]:
 
 def descriptors() -> list[str]:
     return [
-        name
-        for name in os.listdir("/proc/self/fd")
-        if _target(name).startswith(("pipe:", "/memfd", "anon_inode:[pidfd"))
+        path.name
+        for path in Path("/proc/self/fd").iterdir()
+        if _target(path).startswith(("pipe:", "/memfd", "anon_inode:[pidfd"))
     ]
 
 
-def _target(name: str) -> str:
+def _target(path: Path) -> str:
     try:
-        return os.readlink(f"/proc/self/fd/{name}")
+        return str(path.readlink())
     except OSError:
         return ""
 

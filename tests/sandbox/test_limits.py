@@ -15,23 +15,41 @@ from .conftest import SMALL, Place, processes_with
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="there is no sandbox elsewhere")
 BOTH = pytest.mark.parametrize("walls", [True, False], ids=["walls", "no walls"])
-PYTHON = "python3 -I -S -c"
+
+
+def python(*lines: str) -> str:
+    return "python3 -I -S - <<'END'\n" + "\n".join(lines) + "\nEND"
+
 
 BOMBS = {
     "forks": ("bomb() { bomb | bomb & }; bomb; sleep 30", "processes"),
-    "quiet forks": (f"{PYTHON} 'import os, time\nwhile True:\n  try: os.fork()\n  except OSError: time.sleep(.1)'", "processes"),
-    "memory": (f"{PYTHON} 'held = []\nwhile True: held.append(bytearray(4 << 20))'", "memory"),
-    "memory of many": (f"for i in $(seq 8); do {PYTHON} 'import time; x = bytearray(64 << 20); time.sleep(30)' & done; wait", "memory"),
+    "patient forks": (
+        python("import os, time", "while True:", "  try: os.fork()", "  except OSError: time.sleep(0.5)"),
+        "processes",
+    ),
+    "memory": (python("held = []", "while True: held.append(bytearray(4 << 20))"), "memory"),
+    "memory of many": (
+        python(
+            "import os, time",
+            "for _ in range(6):",
+            "  if not os.fork(): held = bytearray(64 << 20); time.sleep(30)",
+            "time.sleep(30)",
+        ),
+        "memory",
+    ),
     "output": ("yes", "output"),
     "errors": ("yes >&2", "output"),
     "output of a daemon": ("setsid yes & sleep 30", "output"),
     "disk": ("cat /dev/zero > big", "disk"),
     "disk by many files": ("i=0; while :; do head -c 4M /dev/zero > f$i; i=$((i+1)); done", "disk"),
-    "disk without a name": (f"{PYTHON} 'import os\nf = open(\"x\", \"wb\"); os.unlink(\"x\")\nwhile True: f.write(bytes(1 << 20))'", "disk"),
+    "disk without a name": (
+        python("import os", "file = open('x', 'wb')", "os.unlink('x')", "while True: file.write(bytes(1 << 20))"),
+        "disk",
+    ),
     "temporary folder": ("cat /dev/zero > $TMPDIR/big", "disk"),
     "home": ("cat /dev/zero > ~/big", "disk"),
-    "CPU": (f"{PYTHON} 'while True: pass'", "cpu"),
-}  # fmt: skip
+    "CPU": (python("while True: pass"), "cpu"),
+}
 
 
 @BOTH
@@ -56,7 +74,7 @@ async def test_without_control_groups_the_watchdog_ends_a_fork_bomb(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cgroups, "tree", lambda: None)
-    outcome = await place.run(BOMBS["quiet forks"][0], limits=replace(SMALL, processes=40))
+    outcome = await place.run(BOMBS["patient forks"][0], limits=replace(SMALL, processes=40))
     assert outcome.ended_by == "processes"
 
 
@@ -93,7 +111,14 @@ async def test_no_memory_is_dumped(place: Place) -> None:
 
 
 async def test_a_child_shared_memory_counts_once(place: Place) -> None:
-    text = f"{PYTHON} 'import os, time\nheld = bytearray(96 << 20)\nfor _ in range(5):\n  if not os.fork(): time.sleep(1); os._exit(0)\nfor _ in range(5): os.wait()\nprint(\"done\")'"  # noqa: E501
+    text = python(
+        "import os, time",
+        "held = bytearray(96 << 20)",
+        "for _ in range(5):",
+        "  if not os.fork(): time.sleep(0.4); os._exit(0)",
+        "for _ in range(5): os.wait()",
+        "print('done')",
+    )
     outcome = await place.run(text)
     assert (outcome.ended_by, outcome.stdout) == (None, "done\n")
 
