@@ -101,11 +101,14 @@ async def _try(tried: Walls) -> str | None:
     except OSError as error:
         return f"it does not start: {error.strerror}"
     try:
-        _, said = await asyncio.wait_for(process.communicate(), _PROBE_S)
+        async with asyncio.timeout(_PROBE_S):
+            _, said = await process.communicate()
     except TimeoutError:
-        process.kill()
-        await process.wait()
         return f"it did not answer within {_PROBE_S:.0f} s"
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode == 0:
         return None
     lines = said.decode(errors="replace").strip().splitlines()

@@ -25,7 +25,7 @@ from .running import Launch, NotStarted, Running, settle
 _DOOR_S = 20.0
 
 _FIRST = """\
-ulimit -c @CORE@; ulimit -n @FILES@; ulimit -f @BLOCKS@; ulimit -H -t @CPU_AT_LAST@; ulimit -S -t @CPU@
+ulimit -c @CORE@; ulimit -n @FILES@; ulimit -f @BLOCKS@; ulimit -S -t @CPU@; ulimit -H -t @CPU_AT_LAST@
 @NPROC@
 read -r go || exit 125
 echo 500 2>/dev/null > /proc/self/oom_score_adj

@@ -22,5 +22,5 @@ def read_plain(path: Path) -> bytes | None:
 
 
 def plain_lines(path: Path) -> list[str]:
-    """Its lines; none where it cannot be read."""
-    return (read_plain(path) or b"").decode(errors="replace").splitlines()
+    """Its lines, fit for a path at least in so far as there is no NUL in them; none where it cannot be read."""
+    return (read_plain(path) or b"").replace(b"\0", b"?").decode(errors="replace").splitlines()

@@ -85,11 +85,13 @@ class Running:
             NotStarted: they do not.
         """
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ready.wait(), READY_S)
+            async with asyncio.timeout(READY_S):  # not `wait_for`, which may swallow a cancellation in Python 3.11
+                await self._ready.wait()
         if self.child is None:
             self.kill()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(self.closed), GONE_S)
+                async with asyncio.timeout(GONE_S):
+                    await asyncio.shield(self.closed)
             raise NotStarted(self.output.tail(2).strip() or "the sandbox did not start")
 
     def go(self, first: bytes) -> None:
@@ -127,7 +129,8 @@ class Running:
         if self.child is None and not self.closed.done():
             # bwrap killed between its clone and its next step would leave its child waiting for ever.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ready.wait(), 2.0)
+                async with asyncio.timeout(2.0):
+                    await self._ready.wait()
         self.kill()
         try:
             async with asyncio.timeout(GONE_S):

@@ -106,7 +106,7 @@ def test_after_sigkill_of_the_worker_everything_is_gone_within_ten_seconds(place
     mark = f"876544{int(walls)}"
     with worker(place, LEAVES.format(m=mark), walls) as started:
         until((place.root / "begun").exists)
-        assert len(processes_with(f"sleep\0{mark}")) == 4
+        until(lambda: len(processes_with(f"sleep\0{mark}")) == 4)
         started.send_signal(signal.SIGKILL)
         started.wait()
         until(lambda: processes_with(mark) == [], 10)
