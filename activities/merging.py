@@ -9,7 +9,8 @@ from temporalio.exceptions import ApplicationError
 
 from tenuto.workflows.worktree_contracts import IntegrateCommitInput, IntegrateCommitResult, MergeConflict
 
-from .workspace.merge import Conflict, MergeImpossible, integrate
+from .workspace.merge import MergeImpossible, integrate
+from .workspace.merge_trees import Conflict
 from .workspace.remote import fetch_result, publish
 
 
@@ -27,7 +28,7 @@ class MergeActivities:
         workspace = Path(input.workspace)
         try:
             if input.remote is not None:
-                await fetch_result(workspace, input.remote.url, input.run_id, input.agent)
+                await fetch_result(workspace, input.remote.url, input.run_id, input.agent, input.commit)
             outcome = await integrate(workspace, input.run_id, input.agent, input.commit, input.base)
         except MergeImpossible as error:
             raise ApplicationError(str(error), type="worktree", non_retryable=True) from error

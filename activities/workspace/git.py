@@ -20,7 +20,7 @@ from pathlib import Path
 
 IDENTITY_NAME = "Tenuto"
 IDENTITY_EMAIL = "tenuto@tenuto.invalid"
-LOCK_PATIENCE_MS = 4000
+LOCK_PATIENCE_MS = 2000
 """How long git itself waits for a lock on a reference that another process holds."""
 GRACE_S = 2.0
 """Between asking a git process to end (it then removes its lock files) and ending it."""
@@ -52,8 +52,6 @@ _SETTINGS = {
     "maintenance.auto": "false",
     "core.filesRefLockTimeout": str(LOCK_PATIENCE_MS),
     "core.packedRefsTimeout": str(LOCK_PATIENCE_MS),
-    # What is kept has to be on the disk before the clone it came from is removed.
-    "core.fsync": "committed,reference",
     "core.fsyncMethod": "batch",
     "core.quotePath": "false",
     "core.untrackedCache": "false",
@@ -65,6 +63,8 @@ _SETTINGS = {
 }
 
 
+_DURABLE = {"core.fsync": "committed,reference"}
+_FLEETING = {"core.fsync": "none"}
 _OFFLINE = frozenset({"core.sshCommand", "core.gitProxy", "core.askPass", "credential.helper", "protocol.allow"})
 """Settings that going online lifts."""
 _PASSED = frozenset({"GIT_SSH", "GIT_SSH_COMMAND", "GIT_ASKPASS", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"})
@@ -93,6 +93,7 @@ async def git(
     source: Path | None = None,
     output: Path | None = None,
     online: bool = False,
+    durable: bool = False,
 ) -> GitOutcome:
     """Run one git command to its end.
 
@@ -105,6 +106,8 @@ async def git(
         output: a file that takes its standard output instead of `GitOutcome.stdout`.
         online: it speaks to a remote with the user's own configuration and credentials. Only in a git directory of
             ours: there, no agent has had a say.
+        durable: what it writes is on the disk when it ends. What is kept has to be, before its clone is removed; what
+            can be made again need not be.
 
     Raises:
         GitFailed: there is no git, or no such directory; it failed (with `check`), or took too long.
@@ -120,7 +123,7 @@ async def git(
                 "git",
                 *arguments,
                 cwd=cwd,
-                env=environment(env, online=online),
+                env=environment(env, online=online, durable=durable),
                 stdin=stdin,
                 stdout=stdout,
                 stderr=subprocess.PIPE,
@@ -146,9 +149,12 @@ async def git(
     return outcome
 
 
-def environment(extra: Mapping[str, str] | None = None, *, online: bool = False) -> dict[str, str]:
+def environment(
+    extra: Mapping[str, str] | None = None, *, online: bool = False, durable: bool = False
+) -> dict[str, str]:
     """The whole environment of a git command: little of ours, nothing of the user's git unless it goes online."""
     settings = {key: value for key, value in _SETTINGS.items() if not (online and key in _OFFLINE)}
+    settings |= _DURABLE if durable else _FLEETING
     if online:
         env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_") or name in _PASSED}
     else:

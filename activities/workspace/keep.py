@@ -23,7 +23,7 @@ from .marks import changed_files
 from .objects import local_commits
 from .remote import push
 from .repository import Move, RefMoved
-from .seen import join
+from .scratch import Joint
 
 _KEPT = "kept.json"
 _ATTEMPTS = 5
@@ -205,13 +205,12 @@ async def _write(clone: Clone, part: Part, found: _Found) -> tuple[str | None, l
     earlier = [before[extra]] if extra in before else []
     tips = [*found.tips, *([before[result]] if result in before else [])]
     left = await _not_within(part, tips, [found.commit, part.seen, *earlier])
-    left, notes = await _send(clone, part, found.commit, left)
+    joint, sent, notes = await _send(clone, part, found.commit, left, earlier)
     moves = []
     if found.changed and before.get(result) != found.commit:
         moves.append(Move(result, found.commit, before.get(result)))
-    if left:
-        title = f"All else that {clone.agent} of {clone.run_id} committed"
-        moves.append(Move(extra, await join(repository, part.base, [*earlier, *left], title), before.get(extra)))
+    if joint is not None:
+        moves.append(Move(extra, joint, before.get(extra)))
     branch = None
     if found.changed:
         why_not = await repository.why_branch_stays(head, before.get(head), before.get(result), found.commit)
@@ -222,21 +221,39 @@ async def _write(clone: Clone, part: Part, found: _Found) -> tuple[str | None, l
             if before.get(head) != found.commit:
                 moves.append(Move(head, found.commit, before.get(head)))
     await repository.move(moves, f"keep the work of {clone.agent}")
-    await transfer.verify(part, [found.commit, *(move.new for move in moves)])
+    await transfer.verify(repository, [found.commit, *(move.new for move in moves)], [part.seen])
+    await transfer.settle(repository, sent)
     return branch, notes
 
 
-async def _send(clone: Clone, part: Part, result: str, left: list[str]) -> tuple[list[str], list[str]]:
-    """Objects of the result and of what is left besides. Gives what could be sent of the latter, and notes."""
+async def _send(
+    clone: Clone, part: Part, result: str, left: list[str], earlier: list[str]
+) -> tuple[str | None, list[Path], list[str]]:
+    """Objects of the result and of what is left besides. Gives the commit that joins the latter, and notes."""
     try:
-        await transfer.send(part, [result, *left])
+        joint = await _join(clone, part, [*earlier, *left]) if left else None
+        sent = await _send_these(clone, part, [result, *([joint] if joint else [])])
     except GitFailed:
         # One broken commit, say of a command that was killed, is not to keep the others from being kept.
-        whole = await transfer.sound(part, left)
-        await transfer.send(part, [result, *whole])
+        whole = await transfer.sound(part, left, [part.seen])
+        joint = await _join(clone, part, [*earlier, *whole]) if whole else None
+        sent = await _send_these(clone, part, [result, *([joint] if joint else [])])
         broken = [commit for commit in left if commit not in whole]
-        return whole, [f"commit {commit} of {clone.agent} is incomplete and was not kept" for commit in broken]
-    return left, []
+        return joint, sent, [f"commit {commit} of {clone.agent} is incomplete and was not kept" for commit in broken]
+    return joint, sent, []
+
+
+async def _send_these(clone: Clone, part: Part, commits: list[str]) -> list[Path]:
+    return await transfer.send(part, part.repository, commits, [part.seen], clone.run_id)
+
+
+async def _join(clone: Clone, part: Part, parents: list[str]) -> str:
+    """One commit that contains all of these: a run is not to leave a hundred references behind for each agent."""
+    about = await part.git("log", "-1", "--no-show-signature", "--format=%T %ct", part.base, "--")
+    title = f"All else that {clone.agent} of {clone.run_id} committed"
+    joint = Joint.of(about.stdout, [part.base, *parents], title, part.repository.object_format)
+    await part.git("hash-object", "-t", "commit", "-w", "--stdin", input=joint.data)
+    return joint.id
 
 
 async def _not_within(part: Part, commits: list[str], within: list[str]) -> list[str]:

@@ -6,20 +6,21 @@ there; whoever was slower begins again. So a crash leaves nothing to clean up, a
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import conflict, ref_names
 from .clone import locked
 from .clone_parts import Clone
-from .git import GitFailed, GitOutcome, git, in_one_line
+from .git import GitFailed
+from .merge_trees import Conflict, merged_tree, take_attributes
 from .remote import fetch_run
 from .repository import Move, RefMoved, Repository, repository_of
+from .scratch import scratch_over
+from .transfer import send, settle
 
 _RETRIES_MAX = 100
 """More than the agents that can be at it at once."""
-_MESSAGES_MAX = 4000
 
 
 class MergeImpossible(Exception):
@@ -34,17 +35,6 @@ class Merged:
     """Where the run's branch is now, or was when it was found to contain the commit."""
     note: str | None = None
     """What a person should know: the branch that shows it stayed behind."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """The commit does not fit. Nothing was changed."""
-
-    files: list[str]
-    text: str
-    """What git says about it."""
-    base: str
-    """The commit of the run's branch that it does not fit with."""
 
 
 async def integrate(
@@ -72,13 +62,15 @@ async def integrate(
         tip = now or await repository.commit(base or ref_names.of_run(run_id, "base"))
         if tip is None:
             raise MergeImpossible(f"it is not known where the branch of {run_id} begins in {workspace}")
-        new = await _join(repository, run_id, agent, tip, wanted)
-        if isinstance(new, Conflict):
-            return new
+        joined = await _join(repository, run_id, agent, tip, wanted)
+        if isinstance(joined, Conflict):
+            return joined
         try:
-            return Merged(new, await _advance(repository, run_id, new, now))
+            note = await _advance(repository, run_id, joined.commit, now)
         except RefMoved:
             continue
+        await settle(repository, joined.sent)
+        return Merged(joined.commit, note)
     raise GitFailed(f"the branch of {run_id} moved {_RETRIES_MAX} times while {agent} was being merged")
 
 
@@ -101,22 +93,29 @@ async def bring_conflict_into(clone: Clone, result: str, theirs: str) -> str:
         return await conflict.bring(clone, result, theirs)
 
 
-async def _join(repository: Repository, run_id: str, agent: str, tip: str, wanted: str) -> str | Conflict:
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """What the run's branch would come to."""
+
+    commit: str
+    sent: tuple[Path, ...] = ()
+    """For `settle`."""
+
+
+async def _join(repository: Repository, run_id: str, agent: str, tip: str, wanted: str) -> _Joined | Conflict:
     if await repository.is_ancestor(wanted, tip):
-        return tip
+        return _Joined(tip)
     if await repository.is_ancestor(tip, wanted):
-        return wanted
-    with tempfile.TemporaryDirectory(prefix="tenuto-merge-") as folder:
-        merge = _Merge(repository, Path(folder))
-        await merge.prepare(tip)
-        outcome = await merge.by_tree(tip, wanted)
-        if outcome is None:
-            outcome = await merge.by_files(tip, wanted)
+        return _Joined(wanted)
+    async with scratch_over(repository) as scratch:
+        await take_attributes(scratch, tip)
+        outcome = await merged_tree(scratch, tip, wanted)
         if isinstance(outcome, Conflict):
             return outcome
         message = f"Merge the work of {agent}\n\nRun {run_id}.\n"
-        parents = ("-p", tip, "-p", wanted)
-        return (await merge.git("commit-tree", outcome, *parents, input=message.encode())).stdout.strip()
+        made = await scratch.git("commit-tree", outcome, "-p", tip, "-p", wanted, input=message.encode())
+        commit = made.stdout.strip()
+        return _Joined(commit, tuple(await send(scratch, repository, [commit], [tip, wanted], run_id)))
 
 
 async def _advance(repository: Repository, run_id: str, new: str, now: str | None) -> str | None:
@@ -131,77 +130,3 @@ async def _advance(repository: Repository, run_id: str, new: str, now: str | Non
         moves.append(Move(head, new, shown))
     await repository.move(moves, "merge queue")
     return None if why is None else f"{why}; the run's work is at {new}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Merge:
-    """A merge in a git directory of its own: no setting of the repository can name a merge driver."""
-
-    repository: Repository
-    folder: Path
-
-    async def git(
-        self, *arguments: str, input: bytes | None = None, check: bool = True, tree: Path | None = None
-    ) -> GitOutcome:
-        env = {"GIT_DIR": str(self.folder / "git"), "GIT_OBJECT_DIRECTORY": str(self.repository.objects)}
-        if tree is not None:
-            env["GIT_WORK_TREE"] = str(tree)
-        return await git(*arguments, cwd=tree or self.folder, input=input, check=check, env=env, timeout_s=600)
-
-    async def prepare(self, tip: str) -> None:
-        """An empty git directory over the repository's objects, with the attributes that `tip` has at its root."""
-        git_dir = self.folder / "git"
-        await git(
-            "init", "-q", "--bare", "--template=", f"--object-format={self.repository.object_format}", str(git_dir),
-            cwd=self.folder,
-        )  # fmt: skip
-        attributes = await self.git("cat-file", "blob", f"{tip}:.gitattributes", check=False)
-        (git_dir / "info").mkdir(exist_ok=True)
-        if attributes.exit_code == 0:
-            (git_dir / "info" / "attributes").write_text(attributes.stdout, "utf-8", "surrogateescape")
-        shallow = self.repository.common / "shallow"
-        if shallow.exists():
-            (git_dir / "shallow").write_bytes(shallow.read_bytes())
-
-    async def by_tree(self, tip: str, wanted: str) -> str | Conflict | None:
-        """The merged tree; `None` if this git (before 2.38) has no merge without files."""
-        options = ("--write-tree", "-z", "--name-only", "--messages", "--allow-unrelated-histories")
-        outcome = await self.git("merge-tree", *options, tip, wanted, check=False)
-        if outcome.exit_code == 129:
-            return None
-        if outcome.exit_code not in (0, 1):
-            raise GitFailed(f"git merge-tree in {self.repository.common} failed: {in_one_line(outcome)}")
-        tree, _, rest = outcome.stdout.partition("\0")
-        if outcome.exit_code == 0:
-            return tree
-        names, _, messages = rest.partition("\0\0")
-        return Conflict(sorted(set(names.split("\0"))), _messages(messages), tip)
-
-    async def by_files(self, tip: str, wanted: str) -> str | Conflict:
-        """The same with a working tree, in a scratch folder."""
-        tree = self.folder / "tree"
-        tree.mkdir()
-        await self.git("config", "core.bare", "false")
-        await self.git("update-ref", "--no-deref", "HEAD", tip)
-        await self.git("read-tree", "-m", "-u", tip, tree=tree)
-        options = ("--no-commit", "--no-ff", "--no-verify", "-q", "--allow-unrelated-histories")
-        outcome = await self.git("merge", *options, wanted, check=False, tree=tree)
-        listed = await self.git("ls-files", "-u", "-z", tree=tree)
-        files = sorted({entry.partition("\t")[2] for entry in listed.stdout.split("\0") if entry})
-        if files:
-            return Conflict(files, outcome.stdout.strip()[:_MESSAGES_MAX], tip)
-        if outcome.exit_code != 0:
-            raise GitFailed(f"git merge in a scratch folder failed: {in_one_line(outcome)}")
-        return (await self.git("write-tree", tree=tree)).stdout.strip()
-
-
-def _messages(text: str) -> str:
-    """The sentences of `merge-tree -z --messages`: for each a count, so many paths, a kind, and the sentence."""
-    fields = text.split("\0")
-    said, at = [], 0
-    while at < len(fields) and fields[at].isdigit():
-        at += int(fields[at]) + 1
-        if at + 1 < len(fields) and fields[at].startswith("CONFLICT"):
-            said.append(fields[at + 1].strip())
-        at += 2
-    return "\n".join(said)[:_MESSAGES_MAX]

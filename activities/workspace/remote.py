@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +19,8 @@ from tenuto.workflows.setup_contracts import MeetingPoint
 from . import ref_names
 from .git import GitFailed, GitOutcome, git, in_one_line
 from .repository import Move, Repository, repository_of
+from .scratch import scratch_over
+from .transfer import send, settle
 
 MIRROR = ".mirror"
 _TIMEOUT_S = 900.0
@@ -38,35 +39,46 @@ async def publish(workspace: Path, url: str, run_id: str, base: str | None = Non
         ours.setdefault(ref_names.of_run(run_id, "base"), base)
     branch = ref_names.head(ref_names.merged_branch(run_id))
     shown = await repository.refs(branch)
-    async with _scratch(repository) as folder:
+    async with scratch_over(repository) as scratch:
         specs = [f"+{commit}:{ref}" for ref, commit in ours.items()]
-        await _online(folder, repository, "push", "-q", url, *specs)
+        await scratch.git("push", "-q", url, *specs, online=True)
         if branch in shown:  # for people; who has moved it there keeps it
-            await _online(folder, repository, "push", "-q", url, f"{shown[branch]}:{branch}", check=False)
+            await scratch.git("push", "-q", url, f"{shown[branch]}:{branch}", check=False, online=True)
 
 
-async def fetch_result(workspace: Path, url: str, run_id: str, agent: str) -> None:
-    """Bring what an agent on another host left into the user's repository.
+async def fetch_result(workspace: Path, url: str, run_id: str, agent: str, commit: str) -> None:
+    """Bring what an agent on another host left into the user's repository, unless its `commit` was kept here.
 
     Raises:
         GitFailed: the remote cannot be reached.
     """
     repository = await repository_of(workspace)
+    here = await repository.commit(ref_names.of_agent(run_id, agent, "result"))
+    if here is not None and await repository.commit(commit) and await repository.is_ancestor(commit, here):
+        return
     prefix = ref_names.of_agent(run_id, agent, "")
-    async with _scratch(repository) as folder:
-        spec = f"+{prefix}*:{prefix}*"
-        await _online(folder, repository, "fetch", "-q", "--no-tags", "--no-write-fetch-head", url, spec)
-        env = {"GIT_DIR": str(folder), "GIT_OBJECT_DIRECTORY": str(repository.objects)}
-        listed = await git("for-each-ref", "--format=%(objectname) %(refname)", prefix, cwd=folder, env=env)
-    theirs = {line.split(" ", 1)[1]: line.split(" ", 1)[0] for line in listed.stdout.splitlines()}
     head = ref_names.head(ref_names.branch(run_id, agent))
     result = ref_names.of_agent(run_id, agent, "result")
+    async with scratch_over(repository) as scratch:
+        command = ("fetch", "-q", "--no-tags", "--no-write-fetch-head", url, f"+{prefix}*:{prefix}*")
+        await scratch.git(*command, online=True)
+        listed = await scratch.git("for-each-ref", "--format=%(objectname) %(refname)", prefix)
+        theirs = {line.split(" ", 1)[1]: line.split(" ", 1)[0] for line in listed.stdout.splitlines()}
+        if not theirs:
+            return
+        sent = await send(scratch, repository, list(theirs.values()), await _known(repository), run_id)
     before = await repository.refs(prefix.rstrip("/"), head)
-    moves = [Move(ref, commit, before.get(ref)) for ref, commit in theirs.items() if before.get(ref) != commit]
+    moves = [Move(ref, value, before.get(ref)) for ref, value in theirs.items() if before.get(ref) != value]
     if result in theirs and theirs[result] != before.get(head):
         stays = await repository.why_branch_stays(head, before.get(head), before.get(result), theirs[result])
         moves += [] if stays else [Move(head, theirs[result], before.get(head))]
     await repository.move(moves, f"fetch the work of {agent}")
+    await settle(repository, sent)
+
+
+async def _known(repository: Repository) -> list[str]:
+    """Commits that need not be sent: those that some reference of the repository reaches already."""
+    return sorted(set((await repository.refs("refs/heads", "refs/remotes", "refs/tenuto")).values()))
 
 
 async def push(mirror: Repository, url: str, run_id: str, agent: str) -> list[str]:
@@ -139,16 +151,6 @@ async def mirror_of(run: Path, remote: MeetingPoint, run_id: str, agent: str, ba
 async def _online(folder: Path, repository: Repository, *arguments: str, check: bool = True) -> GitOutcome:
     env = {"GIT_DIR": str(folder), "GIT_OBJECT_DIRECTORY": str(repository.objects)}
     return await git(*arguments, cwd=folder, env=env, check=check, timeout_s=_TIMEOUT_S, online=True)
-
-
-@asynccontextmanager
-async def _scratch(repository: Repository) -> AsyncIterator[Path]:
-    """A git directory of ours over the user's objects."""
-    with tempfile.TemporaryDirectory(prefix="tenuto-remote-") as folder:
-        path = Path(folder) / "git"
-        kind = f"--object-format={repository.object_format}"
-        await git("init", "-q", "--bare", "--template=", kind, str(path), cwd=Path(folder))
-        yield path
 
 
 @asynccontextmanager

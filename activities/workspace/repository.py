@@ -55,7 +55,9 @@ class Repository:
         self, *arguments: str, input: bytes | None = None, check: bool = True, timeout_s: float = 60
     ) -> GitOutcome:
         """A command on objects and references of this repository."""
-        return await git(*arguments, cwd=self.common, input=input, check=check, env=self.env, timeout_s=timeout_s)
+        return await git(
+            *arguments, cwd=self.common, input=input, check=check, env=self.env, timeout_s=timeout_s, durable=True
+        )
 
     async def commit(self, name: str) -> str | None:
         """The full id of the commit a name stands for; `None` where there is none."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import ref_names
-from .git import IDENTITY_EMAIL, IDENTITY_NAME
 from .repository import Move, RefMoved, Repository
+from .scratch import Joint, scratch_over
+from .transfer import send_object, settle
 
 REFS_MAX = 2000
 """Branches and tags that a clone is given, the newest first."""
@@ -42,23 +43,27 @@ async def protect(repository: Repository, run_id: str, base: str) -> Seen:
         refs[name] = commit
         tips.add(commit if kind == "commit" else peeled)
     others = sorted(tips - {base})
-    commit = await join(repository, base, others, f"What clones of {run_id} can see") if others else base
-    wanted = {ref_names.of_run(run_id, f"seen/{commit}"): commit, ref_names.of_run(run_id, "base"): base}
-    for ref, value in wanted.items():
-        if not await repository.refs(ref):
-            try:
-                await repository.move([Move(ref, value, None)], "protect the base of a run")
-            except RefMoved:
-                continue  # a sibling was faster, which is just as good
+    about = await repository.git("log", "-1", "--no-show-signature", "--format=%T %ct", base, "--")
+    joint = Joint.of(about.stdout, [base, *others], f"What clones of {run_id} can see", repository.object_format)
+    commit = joint.id if others else base
+    refs_wanted = {ref_names.of_run(run_id, f"seen/{commit}"): commit, ref_names.of_run(run_id, "base"): base}
+    there = await repository.refs(*refs_wanted)
+    moves = [Move(ref, value, None) for ref, value in refs_wanted.items() if ref not in there]
+    if moves:
+        await _write(repository, run_id, joint if others else None, moves)
     return Seen(commit, refs)
 
 
-async def join(repository: Repository, tree_of: str, parents: list[str], message: str) -> str:
-    """A commit in the user's repository that contains `tree_of` and all of `parents`: the same for the same ones."""
-    about = await repository.git("log", "-1", "--no-show-signature", "--format=%T %ct", tree_of, "--")
-    tree, date = about.stdout.split()
-    who = f"{IDENTITY_NAME} <{IDENTITY_EMAIL}> {date} +0000"
-    lines = [f"tree {tree}", *(f"parent {commit}" for commit in (tree_of, *parents))]
-    text = "\n".join([*lines, f"author {who}", f"committer {who}", "", message, ""])
-    written = await repository.git("hash-object", "-t", "commit", "-w", "--stdin", input=text.encode())
-    return written.stdout.strip()
+async def _write(repository: Repository, run_id: str, joint: Joint | None, moves: list[Move]) -> None:
+    sent = []
+    if joint is not None:
+        async with scratch_over(repository) as scratch:
+            await scratch.git("hash-object", "-t", "commit", "-w", "--stdin", input=joint.data)
+            # Only the commit itself: all that it contains is in the user's repository, for it is referenced there.
+            sent = await send_object(scratch, repository, joint.id, run_id)
+    for move in moves:
+        try:
+            await repository.move([move], "protect what a run can see")
+        except RefMoved:
+            continue  # a sibling was faster, which is just as good
+    await settle(repository, sent)

@@ -98,11 +98,25 @@ async def _add(part: Part, index: Path, nested: list[str]) -> None:
     arguments = ("-c", "advice.addEmbeddedRepo=false", "add", "-A", "--sparse", "--", ".", *excluded)
     added = await part.git(*arguments, index=index, check=False)
     if added.exit_code != 0:
-        # Files that even their owner may not read: an agent may have taken that right from itself.
+        # Files that even their owner may not read, pipes and sockets where files were: an agent can have made them so.
         await asyncio.to_thread(_make_readable, part.tree)
+        await _drop_special(part, index)
         added = await part.git(*arguments, index=index, check=False)
     if added.exit_code != 0:
         raise GitFailed(f"the files in {part.tree} cannot all be read: {in_one_line(added)}")
+
+
+async def _drop_special(part: Part, index: Path) -> None:
+    """What git cannot take is as good as removed."""
+    listed = (await part.git("ls-files", "-z", index=index)).stdout.split("\0")
+
+    def special(path: str) -> bool:
+        file = part.tree / path
+        return os.path.lexists(file) and not (file.is_symlink() or file.is_file() or file.is_dir())
+
+    found = await asyncio.to_thread(lambda: [path for path in listed if path and special(path)])
+    text = "".join(f"{path}\0" for path in found).encode("utf-8", "surrogateescape")
+    await part.git("update-index", "--force-remove", "-z", "--stdin", index=index, input=text)
 
 
 async def _nested(part: Part, index: Path) -> list[str]:

@@ -13,6 +13,7 @@ from .clone_parts import Clone
 from .git import GitFailed
 from .keep import KeepFailed, keep
 from .remote import MIRROR
+from .transfer import settle_run
 
 
 @dataclass(slots=True)
@@ -58,6 +59,7 @@ async def _release(known: list[Clone], run_id: str) -> None:
         with contextlib.suppress(GitFailed):
             refs = await repository.refs(ref_names.of_run(run_id, "seen"), ref_names.of_run(run_id, "base"))
             await repository.forget(refs)
+            await settle_run(repository, run_id)
 
 
 def _unknown(run: Path) -> list[Path]:

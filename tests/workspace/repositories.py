@@ -59,10 +59,6 @@ def roam(clone: Path, seed: int, steps: int) -> set[str]:
         Every commit it made, stashes included.
     """
     chance, made = random.Random(seed), set[str]()
-
-    def note() -> None:
-        made.update(sh("git rev-parse HEAD; git rev-parse -q --verify refs/stash", clone, check=False).split())
-
     for step in range(steps):
         name = chance.choice(["a.txt", "src/b.txt", f"new{step}.txt", f"deep/{seed}/{step}.txt"])
         edit = f"mkdir -p $(dirname {name}) && echo {seed}-{step} >> {name}"
@@ -89,6 +85,6 @@ def roam(clone: Path, seed: int, steps: int) -> set[str]:
                 edit,
             ]
         )
-        sh(command, clone, check=False)
-        note()
+        seen = sh(f"( {command} ) > /dev/null; git rev-parse HEAD refs/stash", clone, check=False)
+        made.update(line for line in seen.splitlines() if len(line) == 40)
     return made

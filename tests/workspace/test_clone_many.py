@@ -23,7 +23,7 @@ from .repositories import PLAIN, fingerprint, reachable, repository, roam, sh
 
 ROOT = Path(__file__).parents[2]
 AGENTS = 32
-STEPS = 14
+STEPS = 10
 
 
 async def let_roam(clones: list[Clone], seed: int, steps: int) -> list[set[str]]:
@@ -80,14 +80,14 @@ async def test_a_process_killed_while_it_keeps_loses_nothing(tmp_path: Path) -> 
     repo = repository(tmp_path / "repo")
     home = tmp_path / "home"
     clones, before = Clones(home), fingerprint(repo)
-    agents = [f"a{at}" for at in range(6)]
+    agents = [f"a{at}" for at in range(4)]
     opened = [await clones.open("wf_1", agent, repo, "HEAD", PLAIN) for agent in agents]
-    made = await let_roam(opened, seed, 8)
+    made = await let_roam(opened, seed, 6)
     for at, clone in enumerate(opened):
         (clone.top / "left uncommitted").write_text(str(at))
     everything = set().union(*made) | commits_in(opened)
     kills = 0
-    for _ in range(8):
+    for _ in range(6):
         command = [sys.executable, "-m", "tests.workspace.keeper", str(home), "wf_1", *agents]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
         assert process.stdout is not None

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from tenuto.activities.workspace.clone import Clones
 from tenuto.activities.workspace.clone_parts import Clone
 from tenuto.activities.workspace.keep import KeepFailed, keep
+from tenuto.activities.workspace.sweep import sweep
 
 from .repositories import PLAIN, fingerprint, reachable, repository, sh
 
@@ -86,7 +90,8 @@ async def test_keeping_goes_on_where_it_was_left(repo: Path, clones: Clones, clo
         "echo 1 > a.txt && git commit -qam one && git checkout -qb two HEAD~1 && echo 2 > a.txt && git commit -qam two"
         " && ! git cherry-pick -",
         "echo 1 > d && git add d && git stash -q && git stash drop -q && echo 2 > e && git add e && git commit -qm e",
-        "echo 1 > d && git add d && git commit -qm d && git reset -q --hard HEAD~1 && git reflog expire --expire=now --all",
+        "echo 1 > d && git add d && git commit -qm d && git reset -q --hard HEAD~1"
+        " && git reflog expire --expire=now --all",
         "git checkout -q --orphan fresh && git rm -rqf . && echo 1 > only && git add only && git commit -qm orphan",
         "echo 1 > d && git add d && git commit -qm d && git pack-refs --all && git gc -q && echo 2 > f",
         "echo 1 > d && git add d && git commit -qm d && git repack -qad && git checkout -q main",
@@ -160,6 +165,30 @@ async def test_odd_names_links_and_modes_are_kept(repo: Path, clone: Clone) -> N
     assert len(kept.files) == 9
     assert "100755" in sh(f"git ls-tree {kept.commit} run.sh", repo)
     assert "120000" in sh(f"git ls-tree {kept.commit} link", repo)
+
+
+async def test_what_git_cannot_take_counts_as_removed(repo: Path, clone: Clone) -> None:
+    sh("rm a.txt && mkfifo a.txt pipe && echo 1 > fine", clone.root)
+    kept = await keep(clone)
+    assert [(mark.path, mark.sha256 is None) for mark in kept.files] == [("a.txt", True), ("fine", False)]
+
+
+async def test_files_are_kept_beside_a_gc_of_the_user(repo: Path, clones: Clones) -> None:
+    opened = [await clones.open("wf_1", f"a{at}", repo, "HEAD", PLAIN) for at in range(4)]
+    for clone in opened:
+        sh(f"echo {clone.agent} > f && git add f && git commit -qm f && echo dirty >> f", clone.root)
+    loop = f"while true; do git -C {repo} gc -q --prune=now; done"
+    collecting = subprocess.Popen(loop, shell=True, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        kept = [await keep(clone) for clone in opened]
+    finally:
+        os.killpg(collecting.pid, signal.SIGTERM)
+        collecting.wait()
+    (repo / ".git" / "gc.pid").unlink(missing_ok=True)
+    await sweep(clones, "wf_1")
+    sh("git gc -q --prune=now && git fsck --no-dangling", repo)
+    assert {one.commit for one in kept} <= reachable(repo)
+    assert not list((repo / ".git" / "objects" / "pack").glob("*.keep"))
 
 
 async def test_an_agent_that_destroys_its_git_still_has_its_files_kept(repo: Path, clone: Clone) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from tenuto.activities.workspace.clone import Clones
 from tenuto.activities.workspace.keep import Kept, keep
-from tenuto.activities.workspace.merge import Conflict, Merged, MergeImpossible, _Merge, bring_conflict_into, integrate
+from tenuto.activities.workspace.merge import Merged, MergeImpossible, bring_conflict_into, integrate
+from tenuto.activities.workspace.merge_trees import Conflict, by_files, by_tree
 from tenuto.activities.workspace.repository import repository_of
+from tenuto.activities.workspace.scratch import scratch_over
 
 from .repositories import PLAIN, fingerprint, repository, sh
 
@@ -182,22 +184,20 @@ async def test_the_run_goes_on_while_the_user_looks_at_its_branch(repo: Path, cl
     assert sh("git rev-parse tenuto/wf_1/merged", repo) == merged.commit
 
 
-async def test_a_merge_with_files_comes_to_the_same(repo: Path, clones: Clones, tmp_path: Path) -> None:
+async def test_a_merge_with_files_comes_to_the_same(repo: Path, clones: Clones) -> None:
     one = await work(clones, repo, "a1", "sed -i '1s/$/ one/' long.txt")
     two = await work(clones, repo, "a2", "sed -i '40s/$/ two/' long.txt")
     clash = await work(clones, repo, "a3", "sed -i '1s/$/ three/' long.txt")
     assert one.commit and two.commit and clash.commit
-    found = await repository_of(repo)
-    for number, wanted in enumerate((two.commit, clash.commit)):
-        (tmp_path / f"m{number}").mkdir()
-        merge = _Merge(found, tmp_path / f"m{number}")
-        await merge.prepare(one.commit)
-        by_tree, by_files = await merge.by_tree(one.commit, wanted), await merge.by_files(one.commit, wanted)
-        if isinstance(by_tree, Conflict):
-            assert isinstance(by_files, Conflict)
-            assert by_tree.files == by_files.files
+    for wanted in (two.commit, clash.commit):
+        async with scratch_over(await repository_of(repo)) as scratch:
+            without = await by_tree(scratch, one.commit, wanted)
+            with_files = await by_files(scratch, one.commit, wanted)
+        if isinstance(without, Conflict):
+            assert isinstance(with_files, Conflict)
+            assert without.files == with_files.files
         else:
-            assert by_tree == by_files
+            assert without == with_files
 
 
 async def test_attributes_say_how_files_merge_and_no_driver_is_run(repo: Path, clones: Clones, tmp_path: Path) -> None:
