@@ -194,9 +194,10 @@ async def _mend(clone: Clone) -> None:
 
     def unlock() -> None:
         for part in clone.parts:
-            if part.git_dir.is_symlink() or not part.git_dir.is_dir():
-                continue
-            for lock in [*part.git_dir.glob("*.lock"), *(part.git_dir / "refs").rglob("*.lock")]:
+            refs = part.git_dir / "refs"
+            if not part.has_git_dir() or refs.is_symlink():
+                continue  # a link could lead to lock files that are none of git's
+            for lock in [*part.git_dir.glob("*.lock"), *refs.rglob("*.lock")]:
                 lock.unlink(missing_ok=True)
 
     await asyncio.to_thread(unlock)

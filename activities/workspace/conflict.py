@@ -138,11 +138,14 @@ def _hand_over(clone: Clone, result: str, index: Path) -> None:
         return
     _drop(git_dir, (*_MERGE_FILES, *_UNDER_WAY, "HEAD.lock", "index.lock"))
     head = git_dir / "refs" / "heads" / clone.branch
-    if head.parent.resolve().is_relative_to(git_dir.resolve()):
+    try:
+        if not head.parent.resolve().is_relative_to(git_dir.resolve()):
+            raise NotADirectoryError(head.parent)
         head.parent.mkdir(parents=True, exist_ok=True)
         _put(head, f"{result}\n".encode())
         _put(git_dir / "HEAD", f"ref: refs/heads/{clone.branch}\n".encode())
-    else:
+    except (FileExistsError, NotADirectoryError, IsADirectoryError):
+        # The agent has something else where its branch would be.
         _put(git_dir / "HEAD", f"{result}\n".encode())
     _put(git_dir / "index", index.read_bytes())
     for name in _MERGE_FILES:

@@ -115,7 +115,7 @@ async def _look(clone: Clone, part: Part, links: dict[str, str], title: str) -> 
     head, rest = await _heads(part)
     tree = await snapshot.tree_of_files(part, head, links)
     git_dirs = await snapshot.embedded(part, {other.path for other in clone.parts})
-    folders = [git_dir / "objects" for git_dir in git_dirs if not (git_dir / "shallow").exists()]
+    folders = [git_dir / "objects" for git_dir in git_dirs if _is_whole(git_dir)]
     await write_alternates(part, embedded=folders)
     in_conflict = await snapshot.unresolved(part)
     state: Standing | None = await standing(clone) if part is clone.main else None
@@ -135,6 +135,11 @@ async def _look(clone: Clone, part: Part, links: dict[str, str], title: str) -> 
     only_setup = baseline.exists() and baseline.read_text() == tree and head == part.base
     changed = commit != part.base and not only_setup
     return _Found(commit if changed else part.base, changed, tips, in_conflict)
+
+
+def _is_whole(git_dir: Path) -> bool:
+    """Whether an embedded repository has all of its history, and in its own place."""
+    return not (git_dir / "shallow").exists() and not (git_dir / "objects").is_symlink()
 
 
 async def _heads(part: Part) -> tuple[str, list[str]]:

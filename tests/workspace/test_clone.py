@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tenuto.activities.workspace.clone import Clones
+from tenuto.activities.sandbox.command import Command, CommandOutcome
+from tenuto.activities.workspace.clone import Clones, SetupFailed, set_up
 from tenuto.activities.workspace.clone_parts import WorktreeImpossible
 from tenuto.activities.workspace.keep import keep
 from tenuto.activities.workspace.sweep import sweep
@@ -209,3 +212,48 @@ async def test_a_clone_whose_repository_is_gone_is_left_alone(repo: Path, clones
     assert swept.removed == []
     assert list(swept.left) == [str(clone.top)]
     assert (clone.root / "unkept").exists()
+
+
+class Shell:
+    """Runs commands without walls, and remembers them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.commands: list[str] = []
+
+    async def run(self, command: Command, *, say: Callable[[str], None] = lambda _text: None) -> CommandOutcome:
+        self.commands.append(command.text)
+        done = subprocess.run(["bash", "-c", command.text], cwd=self.root, capture_output=True, text=True, check=False)
+        return CommandOutcome(done.returncode, done.stdout, done.stderr, len(done.stdout), len(done.stderr), 0.0)
+
+
+async def test_the_setup_command_runs_once_and_is_no_work_of_the_agents(repo: Path, clones: Clones) -> None:
+    options = WorkspaceOptions(setup="echo locked > package-lock && echo x >> a.txt")
+    clone = await clones.open("wf_1", "a1", repo, "HEAD", options)
+    shell = Shell(clone.root)
+    assert await set_up(clone, options, shell) is not None
+    assert await set_up(await clones.open("wf_1", "a1", repo, "HEAD", options), options, shell) is None
+    assert len(shell.commands) == 1
+    assert (await keep(clone)).commit is None
+    other = await clones.open("wf_1", "a2", repo, "HEAD", options)
+    await set_up(other, options, Shell(other.root))
+    (other.root / "work").write_text("w")
+    assert [mark.path for mark in (await keep(other)).files] == ["a.txt", "package-lock", "work"]
+
+
+async def test_a_setup_command_that_fails_is_told_and_runs_again(repo: Path, clones: Clones) -> None:
+    options = WorkspaceOptions(setup="test -e ready || { echo not ready >&2; exit 3; }")
+    clone = await clones.open("wf_1", "a1", repo, "HEAD", options)
+    with pytest.raises(SetupFailed, match="ended with 3: not ready"):
+        await set_up(clone, options, Shell(clone.root))
+    (clone.root / "ready").touch()
+    assert await set_up(clone, options, Shell(clone.root)) is not None
+
+
+async def test_locks_are_only_removed_from_git(repo: Path, clones: Clones, tmp_path: Path) -> None:
+    clone = await clones.open("wf_1", "a1", repo, "HEAD", PLAIN)
+    (tmp_path / "poetry.lock").write_text("precious")
+    shutil.move(clone.root / ".git" / "refs", tmp_path / "refs")
+    (clone.root / ".git" / "refs").symlink_to(tmp_path)
+    await clones.open("wf_1", "a1", repo, "HEAD", PLAIN)
+    assert (tmp_path / "poetry.lock").exists()
