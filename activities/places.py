@@ -72,7 +72,7 @@ class StepStations:
         self._store = store
         self._places = places
 
-    async def open(self, input: StepInput, folder: str, say: Callable[[str], None]) -> Station:
+    async def station(self, input: StepInput, folder: str, say: Callable[[str], None]) -> Station:
         """Equip one attempt of one step.
 
         Raises:

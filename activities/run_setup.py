@@ -24,6 +24,7 @@ from tenuto.workflows.setup_contracts import (
 from .instructions.agent_definitions import load_definitions
 from .instructions.claude_md import collect_instructions
 from .sandbox.command import SandboxUnavailable
+from .steps.branch import origin_of
 from .store import Store
 from .workspace.git import GitFailed, git
 
@@ -75,6 +76,7 @@ class SetupActivities:
         base, changes = await _look(workspace)
         notices += changes
         setup, about_files = await asyncio.to_thread(self._collect, input, workspace, base)
+        setup = setup.model_copy(update={"origin": await origin_of(workspace)})
         data = setup.model_dump_json().encode()
         key = f"runs/{input.run_id}/setup/{hashlib.sha256(data).hexdigest()}.json"
         await self._store.put(key, data)

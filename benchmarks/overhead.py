@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from tenuto.worker.config import Settings
     from tenuto.worker.implementations import Implementations
     from tenuto.worker.plugin import TenutoPlugin
-    from tenuto.worker.process import worker_for
+    from tenuto.worker.process import workers_for
     from tenuto.worker.service.server import DYNAMIC_CONFIG, binary
     from tenuto.worker.simulation import Simulation
     from tenuto.workflows.contracts import RunInput, RunLimits, Script
@@ -153,7 +153,7 @@ async def measure(address: str, home: Path, url: str, asked: argparse.Namespace)
     async with (
         ElsewhereSimulation(home, url) as simulation,
         Implementations(settings, store, simulation) as implementations,
-        worker_for(client, settings, implementations),
+        workers_for(client, settings, implementations)[0],
     ):
         await tenuto_run(client, 32, asked.width, asked.dialect)  # warm interpreters and connections
         for _ in range(asked.rounds):

@@ -29,6 +29,7 @@ ENVIRONMENT: dict[str, str] = {
     "model": "TENUTO_MODEL",
     "max_usd": "TENUTO_MAX_USD",
     "local_store": "TENUTO_LOCAL_STORE",
+    "host": "TENUTO_HOST",
 }
 """Setting -> environment variable. The same names without a variable are flags and keys of `tenuto.toml`."""
 FILE_KEYS = frozenset({*ENVIRONMENT, "address", "namespace", "allow", "deny", "workspace"})
@@ -63,6 +64,8 @@ class Settings:
     """Ceiling of a run in dollars; `None` for no ceiling."""
     local_store: bool = False
     """A store on this host's disk is meant, though the Temporal Service may be shared with other hosts."""
+    host: str | None = None
+    """This host's name among those that share the Task Queue; `None` is its host name."""
     allow: tuple[str, ...] = ()
     """Permission rules that every run of this configuration has."""
     deny: tuple[str, ...] = ()
@@ -115,6 +118,7 @@ class Settings:
             model=given.text("model") or DEFAULT_MODEL,
             max_usd=given.dollars("max_usd"),
             local_store=given.switch("local_store"),
+            host=given.text("host"),
             allow=given.rules("allow"),
             deny=given.rules("deny"),
             project=next((path.parent for path, _ in files if path.parent != home), None),
@@ -129,6 +133,11 @@ class Settings:
                 "--local-store (TENUTO_LOCAL_STORE=1) if every Worker runs on this host"
             )
         return settings
+
+    @property
+    def several_hosts(self) -> bool:
+        """Whether Workers may be on other hosts than this one: a store on this host's disk serves it alone."""
+        return not self.store.startswith("file://")
 
     def at(self, address: str, ui: str | None) -> Settings:
         """The same settings with the embedded service's address."""

@@ -19,6 +19,11 @@ def process_start(pid: int) -> str | None:
     return None if fields[0] == "Z" else fields[19]
 
 
+def host_id(given: str | None = None) -> str:
+    """Name of this host among those that share a Task Queue: as given (`TENUTO_HOST`), else its host name."""
+    return given or socket.gethostname()
+
+
 def own_identity() -> str:
     """Identity of this process: host, pid and start time, so that a reused pid is not mistaken for it."""
     pid = os.getpid()

@@ -16,7 +16,7 @@ import opentelemetry.environment_variables  # noqa: F401
 from temporalio.contrib.pydantic import PydanticPayloadConverter, ToJsonOptions
 from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
-from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
+from temporalio.worker import WorkerConfig, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from tenuto.activities.payload_store import external_storage
@@ -88,6 +88,18 @@ def sandboxed(runner: WorkflowRunner | None) -> WorkflowRunner:
         return runner
     before = runner.restrictions if runner is not None else SandboxRestrictions.default
     return LeanSandboxedWorkflowRunner(restrictions=before.with_passthrough_modules(*PASSED_THROUGH))
+
+
+class ActivitiesOnly(SimplePlugin):
+    """Put it on a Worker whose Client has `TenutoPlugin` and whose Task Queue has no Workflows."""
+
+    def __init__(self) -> None:
+        super().__init__("tenuto.activities-only")
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        """Take the Workflows out again: it would poll for Workflow Tasks that never come."""
+        config["workflows"] = []
+        return config
 
 
 class TenutoPlugin(SimplePlugin):

@@ -10,21 +10,25 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from temporalio.client import Client
 from temporalio.service import RPCError
-from temporalio.worker import Worker
+from temporalio.worker import Plugin, Worker
 
 from tenuto.activities.sandbox.sweep import sweep
 from tenuto.activities.store import Store
 from tenuto.workflows.script.dialects import close_interpreters
+from tenuto.workflows.setup_contracts import host_queue
 
 from .connect import Unreachable, connect
-from .identity import own_identity
+from .identity import host_id, own_identity
 from .implementations import Implementations
 from .orphans import release_orphans
+from .plugin import ActivitiesOnly
 from .simulation import Simulation
 from .telemetry import flush
 
@@ -39,13 +43,26 @@ DRAIN = timedelta(seconds=10)
 CONNECT_PATIENCE_S = 60.0
 
 
-def worker_for(client: Client, settings: Settings, implementations: Implementations) -> Worker:
-    """A Worker with every Activity, its limits set on purpose rather than by default."""
+def workers_for(client: Client, settings: Settings, implementations: Implementations) -> list[Worker]:
+    """The Worker of the common Task Queue and, where there are other hosts, the one of this host's own.
+
+    What works in a checkout that lies on this host goes to the latter; it takes Activities only.
+    """
+    workers = [_worker(client, settings.task_queue, implementations.all)]
+    if settings.several_hosts:
+        own_queue = host_queue(settings.task_queue, host_id(settings.host))
+        workers.append(_worker(client, own_queue, implementations.all, ActivitiesOnly()))
+    return workers
+
+
+def _worker(client: Client, task_queue: str, activities: Sequence[Callable[..., Any]], *plugins: Plugin) -> Worker:
+    """One Worker, its limits set on purpose rather than by default."""
     return Worker(
         client,
-        task_queue=settings.task_queue,
+        task_queue=task_queue,
         identity=own_identity(),
-        activities=implementations.all,
+        activities=activities,
+        plugins=plugins,
         max_concurrent_activities=ACTIVITIES_MAX,
         max_cached_workflows=200,
         # After a crash a Workflow Task waits this long on the dead Worker's own queue.
@@ -76,9 +93,11 @@ async def serve(settings: Settings) -> None:
     async with (
         Simulation(settings.home) as simulation,
         Implementations(settings, store, simulation) as implementations,
-        worker_for(client, settings, implementations),
+        AsyncExitStack() as polling,
     ):
-        log.info("polling %s at %s as %s", settings.task_queue, settings.address, own_identity())
+        for worker in workers_for(client, settings, implementations):
+            await polling.enter_async_context(worker)
+            log.info("polling %s at %s as %s", worker.task_queue, settings.address, own_identity())
         try:
             await release_orphans(client, settings.task_queue)
         except RPCError as error:

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
 
     from . import contracts, models
     from .contracts import RunAgentInput, RunAgentResult
-    from .failure_kinds import MERGE_CONFLICT, THROWN_KINDS, UNKNOWN_AGENT_TYPE
+    from .failure_kinds import BAD_OPTION, MERGE_CONFLICT, THROWN_KINDS, UNKNOWN_AGENT_TYPE, UNUSABLE_SCHEMA
     from .run_state import Agent, label_of
     from .script.protocol import CallError, Outcome
 
@@ -221,8 +221,10 @@ def _texts(key: str, value: Any) -> Any:
 
 def _bad_option(error: ValidationError) -> CallError:
     first = error.errors()[0]
-    option = ".".join(map(str, first["loc"]))
-    return CallError(kind="bad_option", message=f"agent(): the option {option} cannot be used: {first['msg']}")
+    field = str(first["loc"][0])
+    option = {"output_schema": "schema", "timeout_s": "timeout"}.get(field, field)
+    kind = UNUSABLE_SCHEMA if option == "schema" else BAD_OPTION
+    return CallError(kind=kind, message=f"agent(): the option {option} cannot be used: {first['msg']}")
 
 
 def _over_budget(spent: str, flag: str) -> CallError:

@@ -30,6 +30,8 @@ OUTSIDE_WORKSPACE = "outside_workspace"
 UNKNOWN_OUTCOME = "unknown_outcome"
 """A Worker was lost while a step ran that must not run twice."""
 UNKNOWN_AGENT_TYPE = "unknown_agent_type"
+BAD_OPTION = "bad_option"
+"""An option of `agent()` has a value of another type than it takes."""
 
 STALLED = "stalled"
 SCHEMA = "schema"
@@ -70,7 +72,7 @@ THROWN_KINDS: frozenset[str] = frozenset(
         WORKSPACE,
         BUDGET,
         UNKNOWN_AGENT_TYPE,
-        "bad_option",
+        BAD_OPTION,
         "worktree",
         "agent_cap",
         "nesting",

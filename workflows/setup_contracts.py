@@ -71,6 +71,8 @@ class RunSetup(Wire):
     """Commit of the workspace at the start; `None` outside of git."""
     remote: MeetingPoint | None = None
     """Where a Worker on another host gets the repository and leaves results; `None` where all are on one."""
+    origin: str | None = None
+    """URL of the repository's remote as it was at the start: agents can write the repository's configuration."""
     instructions: str = ""
     """From `CLAUDE.md`, `AGENTS.md` and what they import; goes into every agent's `system`."""
     agents: dict[str, AgentDefinition] = Field(default_factory=dict)

@@ -32,7 +32,7 @@ from ..heartbeat import beating
 from ..store import Store
 from . import commands, files, mcp, pull_request
 from .journal import StepJournal, folder_of
-from .station import Station, Stations, StepFailed
+from .station import PATIENCE, Station, Stations, StepAgain, StepFailed
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -116,12 +116,16 @@ class StepActivities:
 
         try:
             async with beating(lambda: AgentProgress(activity=doing)):
-                station = await self._stations.open(input, folder_of(input.run_id, input.step), say)
+                station = await self._stations.station(input, folder_of(input.run_id, input.step), say)
                 return await work(station)
         except asyncio.CancelledError:
             raise
         except StepFailed as failure:
             raise _final(failure.kind, str(failure)) from None
+        except StepAgain as later:
+            if activity.info().attempt >= PATIENCE:
+                raise _final(later.kind, f"given up after {PATIENCE} attempts: {later}") from None
+            raise ApplicationError(str(later), type=later.kind, category=ApplicationErrorCategory.BENIGN) from None
         except StorageError as error:
             raise ApplicationError(
                 f"the store: {error}", type=kinds.STORE, category=ApplicationErrorCategory.BENIGN

@@ -23,8 +23,8 @@ async def run_command(input: RunCommandInput, station: Station, store: Store) ->
     """Run it, or give what an earlier attempt came to.
 
     Raises:
-        StepFailed: `refused`, `sandbox`, `too_large`, `bad_arguments`; `unknown_outcome` where an attempt that was lost
-            had started it.
+        StepFailed: `refused`, `sandbox`, `too_large`, `bad_arguments`; `unknown_outcome` where a lost attempt had
+            started it.
     """
     journal = StepJournal(store, input)
     before = await journal.before()
@@ -33,9 +33,9 @@ async def run_command(input: RunCommandInput, station: Station, store: Store) ->
     if before.started is not None and not input.repeat:
         raise StepFailed(
             kinds.UNKNOWN_OUTCOME,
-            f"{_named(input)}: the Worker that ran it since {before.started['at']} was lost before it ended, so whether it "
-            "took effect is unknown, and it was not run again. Look at what it left; a command that may run twice says "
-            "so: repeat: true in JavaScript, repeat=True in Python",
+            f"{_named(input)}: the Worker that ran it since {before.started['at']} was lost before it ended, so "
+            "whether it took effect is unknown, and it was not run again. Look at what it left; a command that may run "
+            "twice says so: repeat: true in JavaScript, repeat=True in Python",
         )
     _check_sizes(input)
     station.require("Bash", {"command": input.command})
@@ -77,8 +77,8 @@ def _check_sizes(input: RunCommandInput) -> None:
     if size > ARGUMENT_BYTES_MAX:
         raise StepFailed(
             "too_large",
-            f"{_named(input)}: the command has {size:,} bytes; at most {ARGUMENT_BYTES_MAX:,} can be run. Write it to a "
-            "file with write() and run that",
+            f"{_named(input)}: the command has {size:,} bytes; at most {ARGUMENT_BYTES_MAX:,} can be run. Write it to "
+            "a file with write() and run that",
         )
     if "\0" in input.command:
         raise StepFailed("bad_arguments", f"{_named(input)}: a command has no NUL character")
@@ -91,8 +91,8 @@ def _check_sizes(input: RunCommandInput) -> None:
         if size > ARGUMENT_BYTES_MAX:
             raise StepFailed(
                 "too_large",
-                f"{_named(input)}: the variable {name} of env has {size:,} bytes; at most {ARGUMENT_BYTES_MAX:,} can be "
-                "passed. Write it to a file with write() and pass its path",
+                f"{_named(input)}: the variable {name} of env has {size:,} bytes; at most {ARGUMENT_BYTES_MAX:,} can "
+                "be passed. Write it to a file with write() and pass its path",
             )
     if total > ENVIRONMENT_BYTES_MAX:
         raise StepFailed(

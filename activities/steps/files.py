@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Protocol, TypeVar
 
@@ -30,37 +30,44 @@ T = TypeVar("T")
 class Search(Protocol):
     """Looks for a regular expression in files, without holding up the Worker whatever the pattern is."""
 
-    def __call__(self, pattern: str, files: Files, found: Iterator[FileInfo]) -> AsyncIterator[tuple[str, int, str]]:
-        """Path, line number (from 1) and text of each line, in the order of the files. Raises `ToolError`."""
+    def __call__(
+        self, pattern: str, files: Files, found: Iterator[FileInfo]
+    ) -> AsyncGenerator[tuple[str, int, str], None]:
+        """Path, line number (from 1) and text of each line, in the order of files. Raises `ToolError`."""
 
 
 async def read(input: ReadFileInput, station: Station) -> str:
     """The text of a file. Raises `StepFailed`."""
+    name = f"read({input.path!r})"
+    _require_inside(station, input.path, name)
     station.require("Read", {"file_path": input.path})
-    with in_words(f"read({input.path!r})"):
+    with in_words(name):
         data = await to_its_end(lambda: station.place.files.read(input.path, READ_BYTES_MAX))
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:
-        raise StepFailed("not_text", f"read({input.path!r}): this is a binary file, or its text is not UTF-8")
+        raise StepFailed("not_text", f"{name}: this is a binary file, or its text is not UTF-8")
     return text
 
 
 async def write(input: WriteFileInput, station: Station) -> str:
     """Replace or create a file, whole or not at all; gives its sha256. Raises `StepFailed`."""
+    name = f"write({input.path!r})"
+    _require_inside(station, input.path, name)
     station.require("Write", {"file_path": input.path, "content": input.text})
     data = input.text.encode("utf-8", "replace")
-    with in_words(f"write({input.path!r})"):
+    with in_words(name):
         await to_its_end(lambda: station.place.files.write(input.path, data))
     return hashlib.sha256(data).hexdigest()
 
 
 async def glob(input: GlobFilesInput, station: Station) -> list[str]:
     """Paths that match, sorted. Raises `StepFailed`."""
-    station.require("Glob", {"pattern": input.pattern})
     name = f"glob({input.pattern!r})"
+    _require_inside(station, input.pattern, name)
+    station.require("Glob", {"pattern": input.pattern})
     with in_words(name):
         found = await to_its_end(lambda: _listed(station, input.pattern, name))
     return sorted(info.path for info in found)
@@ -68,16 +75,17 @@ async def glob(input: GlobFilesInput, station: Station) -> list[str]:
 
 async def grep(input: GrepFilesInput, station: Station, search: Search) -> list[FoundLine]:
     """Lines that match, by path and line. Raises `StepFailed`."""
+    name = f"grep({input.pattern!r})"
     given = {"pattern": input.pattern} | ({"glob": input.glob} if input.glob else {})
+    _require_inside(station, input.glob or ".", name)
     station.require("Grep", given)
     # As in .gitignore: without a slash it is a name, wherever it stands.
     pattern = "**" if not input.glob else input.glob if "/" in input.glob else f"**/{input.glob}"
-    name = f"grep({input.pattern!r})"
     lines: list[FoundLine] = []
     with in_words(name):
         found = await to_its_end(lambda: _listed(station, pattern, name))
         try:
-            async with aclosing(search(input.pattern, station.place.files, iter(found))) as matches:  # type: ignore[type-var]
+            async with aclosing(search(input.pattern, station.place.files, iter(found))) as matches:
                 async for path, number, text in matches:
                     if len(lines) == GREP_LINES_MAX:
                         raise StepFailed("too_large", f"{name} finds over {GREP_LINES_MAX:,} lines: narrow it")
@@ -85,6 +93,12 @@ async def grep(input: GrepFilesInput, station: Station, search: Search) -> list[
         except ToolError as error:
             raise StepFailed("bad_pattern", f"{name}: {error}") from error
     return lines
+
+
+def _require_inside(station: Station, path: str, name: str) -> None:
+    """A path that leads out is told as that, before any rule is asked."""
+    with in_words(name):
+        station.place.files.relative(path)
 
 
 def _listed(station: Station, pattern: str, name: str) -> list[FileInfo]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -59,7 +60,7 @@ class StepJournal:
         self._attempt = info.attempt
 
     async def before(self) -> Before:
-        """Look at what is there. Attempts start at 1 again when an operator resets the Activity, so it is always asked."""
+        """Look at what is there; on the first attempt too: numbers start again when an operator resets an Activity."""
         record = await self._get("record")
         if record is not None:
             failure = record.get("failure")
@@ -71,8 +72,9 @@ class StepJournal:
         await self._put("started", what)
 
     async def take_back(self) -> None:
-        """It did not act after all."""
-        await self._store.delete([f"{self._folder}/started.json"])
+        """It did not act after all, whether that it would is written down or not."""
+        with suppress(FileNotFoundError):
+            await self._store.delete([f"{self._folder}/started.json"])
 
     async def end(self, result: Any, **what: Any) -> None:
         """Write down what came of it; later attempts give back `result`. The store is asked until it takes it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -14,6 +13,7 @@ from tenuto.workflows import failure_kinds as kinds
 from tenuto.workflows.setup_contracts import RunSetup
 from tenuto.workflows.step_contracts import READ_BYTES_MAX, CallMcpInput, CallMcpResult
 
+from ..mcp.names import tool_name
 from ..store import Store
 from ..tools.tool import ToolError
 from .journal import StepJournal
@@ -45,7 +45,7 @@ async def call_mcp(input: CallMcpInput, station: Station, store: Store, servers:
     before.raise_failure()
     if before.ended:
         return CallMcpResult(value=before.result)
-    station.require(_rule_name(input.server, input.tool), input.input)
+    station.require(tool_name(input.server, input.tool), input.input)
     try:
         if before.started is not None and not input.repeat:
             await _require_repeatable(input, name, before.started["at"], station.setup, servers)
@@ -82,8 +82,3 @@ def _key(input: CallMcpInput) -> str:
     """The same for every attempt of a step, and for no other step."""
     text = f"{input.run_id}\n{activity.info().workflow_run_id}\n{input.step}"
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _rule_name(server: str, tool: str) -> str:
-    """As permission rules name it: `mcp__server__tool`."""
-    return "mcp__" + "__".join(re.sub(r"[^A-Za-z0-9_-]", "_", part) for part in (server, tool))

@@ -12,9 +12,20 @@ from tenuto.workflows.step_contracts import StepInput
 
 from ..tools.tool import Place
 
+PATIENCE = 8
+"""Attempts: about two minutes."""
+
 
 class StepFailed(Exception):
     """The step fails for good; the script is told `kind` and message."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class StepAgain(Exception):
+    """Not for now: the step is tried again, up to `PATIENCE` times; then it fails with that kind."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -64,7 +75,7 @@ class Station:
 class Stations(Protocol):
     """Equips steps. One per Worker."""
 
-    async def open(self, input: StepInput, folder: str, say: Callable[[str], None]) -> Station:
+    async def station(self, input: StepInput, folder: str, say: Callable[[str], None]) -> Station:
         """Equip one attempt of one step; `folder` is its prefix in the store.
 
         Raises:

@@ -32,7 +32,7 @@ PY = (
 )
 JS = "export const meta = { name: 't', description: 'd' }\n"
 MAIN = PY + "async def main(args):\n    "
-SETUP = {"policy": Policy(), "workspace": "/nowhere"}
+SETUP: dict[str, Any] = {"policy": Policy(), "workspace": "/nowhere"}
 
 
 async def failed(stage: Stage, handle: WorkflowHandle[Any, Any]) -> RunReport:
@@ -177,9 +177,6 @@ async def test_at_most_500_activities_of_a_run_are_pending_at_once(stage: Stage,
 
 @pytest.mark.parametrize("name", ["s.py", "s.js"])
 async def test_megabytes_cross_in_both_directions(stage: Stage, name: str) -> None:
-    async def play(input: StepInput) -> Any:
-        return input.text if isinstance(input, ReadFileInput) else await default(input)  # type: ignore[attr-defined]
-
     big = "é" * 3_000_000
     seen: dict[str, int] = {}
 
@@ -300,7 +297,8 @@ async def test_a_nested_workflow_that_waits_for_a_lock_of_its_caller_is_stuck_an
 ) -> None:
     workspace = nested(stage, "return await lock('a', () => 1)")
     source = JS + (
-        "let kind = 'none'; await lock('a', async () => { try { await workflow('inner') } catch (e) { kind = e.kind } });"
+        "let kind = 'none';"
+        "await lock('a', async () => { try { await workflow('inner') } catch (e) { kind = e.kind } });"
         "return [kind, await lock('a', () => 'free again')]"
     )
     async with stage.playing(steps=PlayedSteps()):
@@ -326,8 +324,11 @@ async def test_agents_of_a_prepared_run_carry_what_they_were_given(stage: Stage)
         )
     )
     source = JS + (
-        "await agent('a'); await agent('b', {agentType: 'critic', tools: 'Read', context: ['x'], isolation: 'worktree', merge: 'queue'});"
-        "await agent('c', {agentType: 'critic', model: 'haiku'}); await agent('d', {agentType: 'any', isolation: 'remote'}); return 1"
+        "await agent('a');"
+        "const own = {tools: 'Read', context: ['x'], isolation: 'worktree', merge: 'queue'};"
+        "await agent('b', {agentType: 'critic', ...own});"
+        "await agent('c', {agentType: 'critic', model: 'haiku'});"
+        "await agent('d', {agentType: 'any', isolation: 'remote'}); return 1"
     )
     async with stage.playing(steps=steps):
         await (await stage.start(source, "s.js", **SETUP)).result()
@@ -356,12 +357,18 @@ async def test_an_unknown_agent_type_throws_and_lists_those_there_are(stage: Sta
     assert [failure.kind for failure in report.failures] == ["unknown_agent_type"]
 
 
-@pytest.mark.parametrize("options", ["{stallMs: 'soon'}", "{timeout: {}}", "{tools: [1]}", "{schema: 'x'}"])
+@pytest.mark.parametrize("options", ["{stallMs: 'soon'}", "{timeout: {}}", "{tools: [1]}", "{maxUsd: 'x'}"])
 async def test_an_option_of_another_type_throws_instead_of_hanging_the_run(stage: Stage, options: str) -> None:
     source = JS + f"try {{ await agent('a', {options}) }} catch (e) {{ return e.kind }}"
     async with stage.playing(steps=PlayedSteps()):
         report = await (await stage.start(source, "s.js", **SETUP)).result()
     assert report.result == "bad_option"
+
+
+async def test_a_schema_that_is_no_object_throws_as_unusable(stage: Stage) -> None:
+    source = JS + "try { await agent('a', {schema: 'x'}) } catch (e) { return e.kind }"
+    async with stage.playing():
+        assert (await (await stage.start(source, "s.js")).result()).result == "unusable_schema"
 
 
 # ------------------------------------------------------------------------------------------------ host queue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -221,7 +221,13 @@ class Shell:
         self.root = root
         self.commands: list[str] = []
 
-    async def run(self, command: Command, *, say: Callable[[str], None] = lambda _text: None) -> CommandOutcome:
+    async def run(
+        self,
+        command: Command,
+        *,
+        say: Callable[[str], None] = lambda _text: None,
+        before: Callable[[], Awaitable[None]] | None = None,
+    ) -> CommandOutcome:
         self.commands.append(command.text)
         done = subprocess.run(["bash", "-c", command.text], cwd=self.root, capture_output=True, text=True, check=False)
         return CommandOutcome(done.returncode, done.stdout, done.stderr, len(done.stdout), len(done.stderr), 0.0)

@@ -107,6 +107,7 @@ def build_input(options: RunOptions, settings: Settings, workspace: Path) -> Run
     from tenuto.workflows.models import resolve
     from tenuto.workflows.setup_contracts import WorkspaceOptions
 
+    from ..identity import host_id
     from ..policy_sources import run_policy
 
     args, has_args = parse_args(options.args)
@@ -130,6 +131,7 @@ def build_input(options: RunOptions, settings: Settings, workspace: Path) -> Run
         policy=policy,
         options=WorkspaceOptions(setup=settings.setup, untracked=list(settings.untracked)),
         simulate=options.simulate,
+        host=host_id(settings.host) if settings.several_hosts else None,
     )
 
 
