@@ -191,7 +191,9 @@ class Run:
         Args:
             status: `None` for a run that has a value; what became of its agents decides.
         """
-        await asyncio.gather(self.agents.cancel_all(), self.steps.cancel_all())
+        under_way = [*self.agents.cancel(), *self.steps.cancel()]
+        if under_way:
+            await workflow.wait(under_way)
         status = status or self.ledger.ended_status()
         final = self._report.model_copy(update={"status": status, "error": error, "ended_at": _iso(workflow.now())})
         if not has_result:

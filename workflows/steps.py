@@ -58,13 +58,12 @@ class StepCalls:
     def _forget(self, task: asyncio.Task[Outcome]) -> None:
         self._tasks.pop(task, None)
 
-    async def cancel_all(self) -> None:
-        """Cancel what is still under way and wait until it has really stopped."""
+    def cancel(self) -> list[asyncio.Task[Outcome]]:
+        """Cancel what is still under way; what has to be waited for until it has really stopped."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        if tasks:
-            await workflow.wait(tasks)
+        return tasks
 
     async def _dispatch(self, op: str, args: dict[str, Any], common: dict[str, Any]) -> Outcome:
         kind = step_values.KINDS[op]
