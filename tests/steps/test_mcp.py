@@ -8,7 +8,7 @@ import pytest
 
 from tenuto.workflows.step_contracts import CallMcpInput
 
-from .conftest import Stage, ToolError
+from .conftest import Stage, ToolError, WorkerLost
 
 CALL: dict[str, Any] = {"server": "tracker", "tool": "close", "input": {"id": 7}}
 
@@ -80,7 +80,7 @@ async def test_an_answer_of_20_mb_comes_back_whole_and_one_of_60_mb_is_one_clear
 async def lose(stage: Stage) -> None:
     """The call is made, and its Worker is gone before the answer."""
     answer = stage.servers.answer
-    stage.servers.answer = KeyboardInterrupt()
-    with pytest.raises(KeyboardInterrupt):
+    stage.servers.answer = WorkerLost()
+    with pytest.raises(WorkerLost):
         await stage.run(CallMcpInput, **CALL)
     stage.servers.answer = answer

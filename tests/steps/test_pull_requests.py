@@ -18,7 +18,7 @@ from tenuto.activities.steps.branch import Remote, origin_of
 from tenuto.activities.steps.forge import Forge
 from tenuto.workflows.step_contracts import OpenPullRequestInput
 
-from .conftest import Stage
+from .conftest import Stage, WorkerLost
 
 ASKED: dict[str, Any] = {"branch": "fix/one", "title": "Fix one", "body": "Because.\n\nÉ"}
 
@@ -128,11 +128,11 @@ async def test_a_worker_lost_between_push_and_answer_leaves_one_request(
     async def lost(self: Forge, input: OpenPullRequestInput) -> str:
         if when == "after create":
             await create(self, input)
-        raise KeyboardInterrupt
+        raise WorkerLost
 
     with monkeypatch.context() as patched:
         patched.setattr(Forge, "create", lost)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(WorkerLost):
             await forged.open()
     assert git("branch", "--list", "fix/one", cwd=forged.bare)  # pushed
     result = await forged.open(attempt=2)
