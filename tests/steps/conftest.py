@@ -13,13 +13,12 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from tenuto.activities.mcp.tools import McpServers
+from tenuto.activities.places import Places, StepStations
 from tenuto.activities.run_setup import SetupActivities
 from tenuto.activities.steps.activities import StepActivities
 from tenuto.activities.store import Store
 from tenuto.activities.tools.ripgrep import found_lines
 from tenuto.activities.tools.tool import ToolError
-from tenuto.activities.workshop import Workshop
 from tenuto.workflows.policy.decide import DEFAULT_ALLOW
 from tenuto.workflows.setup_contracts import Policy, PrepareRunInput, RunSetup
 from tenuto.workflows.step_contracts import StepInput
@@ -107,8 +106,8 @@ async def stage(tmp_path: Path) -> Stage:
     root.mkdir()
     home.mkdir()
     store, servers = Store((tmp_path / "store").as_uri()), PlayedServers()
-    workshop = Workshop(store, home, McpServers(home, {}))
-    return Stage(root, store, home, StepActivities(store, workshop, found_lines, servers), servers)
+    stations = StepStations(store, Places(store, home))
+    return Stage(root, store, home, StepActivities(store, stations, found_lines, servers), servers)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
