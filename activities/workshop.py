@@ -16,6 +16,7 @@ from tenuto.workflows.setup_contracts import AgentDefinition, RunSetup
 
 from .context_items import resolve_context
 from .errors import AgentFailed
+from .mcp.names import prefix_of
 from .mcp.tools import McpServers
 from .outfit import PLAIN, KeptWork, Outfit, Work
 from .places import Places, rules_of
@@ -92,7 +93,7 @@ class Workshop:
         return resolve_context(input.context or (), place.files, may_read=may_read)
 
     async def _mcp_tools(self, setup: RunSetup, rules: Rules, place: Place) -> Iterable[Tool]:
-        names = [name for name in setup.mcp if rules.grants(f"mcp__{name}", shared=place.shared) is None]
+        names = [name for name in setup.mcp if rules.grants(prefix_of(name), shared=place.shared) is None]
         if not names:
             return ()
         return await self._servers.tools_for(setup, names, notice=log.warning, root=place.root)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto.activities.agent import AgentActivities
 from tenuto.activities.credentials import Credentials
-from tenuto.activities.mcp.config import load_servers
+from tenuto.activities.mcp.config import configured_servers
 from tenuto.activities.mcp.tools import McpServers
 from tenuto.activities.merging import MergeActivities
 from tenuto.activities.places import Places, StepStations
@@ -45,7 +45,7 @@ class Implementations:
             reports.write_report,
             reports.append_log,
             ScriptActivities(home).load_script,
-            SetupActivities(store, walls=probe, servers=load_servers).prepare_run,
+            SetupActivities(store, walls=probe, servers=configured_servers).prepare_run,
             MergeActivities().integrate_commit,
             *steps.all,
         ]

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -78,9 +79,14 @@ def load_servers(workspace: Path | None, home: Path) -> tuple[dict[str, dict[str
     return servers, notices
 
 
-def claude_home(environ: Mapping[str, str]) -> Path:
-    """The folder that holds Claude Code's `.claude.json`: the home directory, or `CLAUDE_CONFIG_DIR`."""
-    return Path(environ.get("CLAUDE_CONFIG_DIR") or Path.home())
+def claude_home(home: Path) -> Path:
+    """The folder that holds Claude Code's `.claude.json`: `CLAUDE_CONFIG_DIR`, else the home directory."""
+    return Path(os.environ.get("CLAUDE_CONFIG_DIR") or home)
+
+
+def configured_servers(workspace: Path | None, home: Path) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """As `load_servers`, for the home directory of a person who may keep Claude Code's file elsewhere."""
+    return load_servers(workspace, claude_home(home))
 
 
 def type_of(entry: dict[str, Any]) -> str | None:

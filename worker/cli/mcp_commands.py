@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -93,11 +92,11 @@ def authorize(environ: Mapping[str, str], name: str, *, code: bool, json: bool) 
 
 
 def _setup() -> tuple[RunSetup, list[str]]:
-    from tenuto.activities.mcp.config import claude_home, load_servers
+    from tenuto.activities.mcp.config import configured_servers
     from tenuto.workflows.setup_contracts import RunSetup
 
     workspace = Path.cwd()
-    found, notices = load_servers(workspace, claude_home(os.environ))
+    found, notices = configured_servers(workspace, Path.home())
     return RunSetup(run_id="command", workspace=str(workspace), mcp=found), notices
 
 

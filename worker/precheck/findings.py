@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tenuto.activities.mcp.names import prefix_of, tool_name
 from tenuto.workflows.contracts import RunInput, Script
 from tenuto.workflows.policy.decide import Rules
 from tenuto.workflows.policy.refusals import Refusal
@@ -66,7 +67,7 @@ def refusals(call: Call, rules: Rules, workspace: str) -> Iterator[str]:
         case "mcp":
             server, tool = call.text("server"), call.text("tool")
             if server is not None:
-                name = f"mcp__{server}__{tool}" if tool is not None else f"mcp__{server}"
+                name = tool_name(server, tool) if tool is not None else prefix_of(server)
                 yield from _granted(call, name, rules, shared=True)
         case "read" | "write" | "glob" | "grep":
             name = call.function.capitalize()
