@@ -43,7 +43,7 @@ class Tree:
         folder = self.parent / f"{PREFIX}{OWNER}-{next(_numbers)}"
         folder.mkdir()
         if "pids" in self.controllers:
-            (folder / "pids.max").write_text(str(limits.processes + 2))  # bwrap and its init are in it too
+            (folder / "pids.max").write_text(str(limits.tasks + 2))  # bwrap and its init are in it too
         if "memory" in self.controllers:
             (folder / "memory.max").write_text(str(limits.memory_bytes))
             swap = folder / "memory.swap.max"

@@ -39,13 +39,11 @@ def describe_limits() -> list[str]:
     tree = cgroups.tree()
     held = tree.controllers if tree is not None else frozenset()
     version = f"cgroup v{tree.version} at {tree.parent}" if tree is not None else ""
-    user = "" if os.getuid() == 0 else " and RLIMIT_NPROC"
     by_watchdog = "the watchdog, 20 times a second"
-    processes = version if "pids" in held else f"{by_watchdog}{user}"
-    if "pids" not in held and os.getuid() == 0:
-        processes += " (RLIMIT_NPROC does not bind root)"
+    rlimit = "RLIMIT_NPROC" if os.getuid() else "nothing of the kernel's (RLIMIT_NPROC does not bind root)"
+    tasks = version if "pids" in held else rlimit
     return [
-        f"processes: {limits.processes} at once, by {processes}",
+        f"processes: {limits.processes} at once, by {by_watchdog}; {limits.tasks} with their threads, by {tasks}",
         f"memory: {limits.memory_bytes / GIB:.1f} GiB, by {version if 'memory' in held else by_watchdog}",
         f"output: {limits.output_bytes >> 20} MiB, by the reader",
         f"disk: {limits.disk_bytes / GIB:.0f} GiB written, {limits.disk_reserve_bytes / GIB:.0f} GiB left free, "

@@ -190,7 +190,7 @@ def _memory(content: bytes) -> int:
 
 def _first(limits: Limits) -> str:
     """Units are those of a POSIX shell: 512-byte blocks, seconds."""
-    nproc = f"ulimit -u {limits.processes} 2>/dev/null || ulimit -p {limits.processes} 2>/dev/null"
+    nproc = f"ulimit -u {limits.tasks} 2>/dev/null || ulimit -p {limits.tasks} 2>/dev/null"
     return (
         _FIRST.replace("@CORE@", str(limits.core_bytes // 512))
         .replace("@FILES@", str(_at_most(resource.RLIMIT_NOFILE, limits.open_files)))

@@ -38,6 +38,11 @@ class Limits:
     """A dump of memory would leave a file nobody asked for."""
 
     @property
+    def tasks(self) -> int:
+        """Where the kernel counts, it counts threads too: of those there may be more, and a bomb ends there at once."""
+        return 4 * self.processes
+
+    @property
     def scratch_bytes(self) -> int:
         """Size of `/dev/shm`, which is memory that no process owns."""
         return min(GIB, self.memory_bytes // 4)
