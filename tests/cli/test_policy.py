@@ -97,3 +97,22 @@ def test_allowed_by_any_source_the_script_runs(shared: Tenuto) -> None:
     finally:
         (claude / "settings.json").unlink()
         (shared.folder / "tenuto.toml").unlink()
+
+
+def test_an_agent_goes_without_the_tools_of_its_definition_that_the_run_refuses(shared: Tenuto) -> None:
+    agents = shared.folder / ".claude" / "agents"
+    agents.mkdir(parents=True, exist_ok=True)
+    definition = agents / "searcher.md"
+    definition.write_text("---\nname: searcher\ndescription: d\ntools: Read, WebSearch, TodoWrite\n---\nSearch.\n")
+    shared.script("s.js", HEAD + "const f = () => agent('x', { agentType: 'searcher' });\nreturn 1;")
+    try:
+        done = shared("run", "s.js", "--simulate")
+        assert done.returncode == 0, done.stderr
+        assert (
+            "agent definition searcher (.claude/agents/searcher.md) lists tools that this run withholds" in done.stderr
+        )
+        assert "WebSearch (allow it with --allow WebSearch); TodoWrite (it is no tool here)" in done.stderr
+        allowed = shared("run", "s.js", "--simulate", "--allow", "WebSearch")
+        assert "WebSearch (" not in allowed.stderr
+    finally:
+        definition.unlink()
