@@ -27,6 +27,9 @@ class Folder:
             raise OutsideWorkspace(path)
         return target.relative_to(self.root).as_posix()
 
+    def open(self, path: str) -> int:
+        raise NotImplementedError
+
     def read(self, path: str, bytes_max: int) -> bytes:
         data = (self.root / self.relative(path)).read_bytes()
         if len(data) > bytes_max:
