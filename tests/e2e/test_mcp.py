@@ -11,7 +11,8 @@ import pytest
 
 from .served import Served, ended
 
-pytestmark = pytest.mark.e2e
+# A hanging call costs its eight seconds, and twenty megabytes go through on a busy machine.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 SERVER = Path(__file__).parents[1] / "mcp" / "stdio_server.py"
 SECRET = "the-secret-of-the-server-17"
@@ -43,7 +44,7 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 def workspace(folder: Path) -> Path:
     """A folder with two servers; the secret of one is in a variable, that of the other in the file."""
     folder.mkdir()
-    scripted = {"command": sys.executable, "args": [str(SERVER)], "timeout": 2000, "env": {"API_TOKEN": SECRET}}
+    scripted = {"command": sys.executable, "args": [str(SERVER)], "timeout": 8000, "env": {"API_TOKEN": SECRET}}
     real = {"command": sys.executable, "args": ["-m", "mcp_server_time"]}
     (folder / ".mcp.json").write_text(json.dumps({"mcpServers": {"my server": scripted, "time": real}}))
     return folder
@@ -64,7 +65,7 @@ def test_what_a_server_does_wrong_costs_its_calls_and_not_the_run(served: Served
     allowed = ("--allow", "mcp__my_server", "--allow", "mcp__time__get_current_time")
     args = json.dumps({"name": "wf_mcp"})
     words = ("run", "tools.py", "--args", args, "--id", "wf_mcp", "--workspace", str(folder), "--json")
-    report = ended(served.follow(*words, *allowed))
+    report = ended(served.follow(*words, *allowed), timeout_s=150)
     assert report["status"] == "completed", report
     result = report["result"]
     assert (result["said"], result["rows"], result["zone"]) == ("Used.", {"rows": 2}, "UTC")
@@ -75,7 +76,7 @@ def test_what_a_server_does_wrong_costs_its_calls_and_not_the_run(served: Served
         name in ("hang", "die", "fail", "refuse") for name, _ in CALLS
     ]
     texts = [block["content"] if isinstance(block["content"], str) else json.dumps(block["content"]) for block in told]
-    assert "did not answer within 2 s" in texts[1]
+    assert "did not answer within 8 s" in texts[1]
     assert "ended with exit code 3 before it answered" in texts[2]
     assert len(texts[3]) < 110 * 1024
     assert "[secret]" in texts[6]

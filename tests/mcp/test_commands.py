@@ -7,7 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .conftest import Bench, stdio
+
+pytestmark = pytest.mark.timeout(120)  # each starts interpreters, one inside another, on a busy machine too
 
 
 def doctor(bench: Bench, **servers: Any) -> tuple[int, dict[str, list[tuple[str, str]]]]:
@@ -18,7 +22,7 @@ def doctor(bench: Bench, **servers: Any) -> tuple[int, dict[str, list[tuple[str,
         env={**os.environ, "TENUTO_HOME": str(bench.home), "HOME": str(bench.home)},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
     )
     found: dict[str, list[tuple[str, str]]] = {}

@@ -58,7 +58,8 @@ async def test_everyone_waits_for_a_retry_after(bench: Bench, http: HttpServer) 
     await bench.call("h", "echo")
     http.refuse = [(429, {"retry-after": "1"})]
     first = asyncio.create_task(bench.call("h", "write"))
-    await until(lambda: http.refused_at)
+    gate = bench.servers.slot(bench.servers.resolve(bench.setup, "h")).gate
+    await until(lambda: gate.left_s() > 0)
     await bench.call("h", "echo")
     await first
     assert min(http.called_at[1:]) - http.refused_at[0] >= 0.95
