@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +44,6 @@ class Folder:
             raise IsADirectoryError(path)
         status = target.stat()
         return FileInfo(self.relative(path), status.st_size, status.st_mtime_ns, status.st_mode)
-
-    def open(self, path: str) -> int:
-        return os.open(self.root / self.relative(path), os.O_RDONLY)
 
     def walk(self, pattern: str, under: str = ".") -> Iterator[FileInfo]:
         for path in sorted(self.root.rglob("*"), reverse=True):
