@@ -22,6 +22,9 @@ _PASSED = (
 _USER_IN_ADDRESS = re.compile(r"://[^/\s]*@")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+PROGRAMS = (".local/bin", ".cargo/bin", "go/bin")
+"""Of the home: where a command's own `pip install --user`, `npm install -g`, `cargo install`, `go install` put them."""
+
 IDENTITY = {
     "GIT_AUTHOR_NAME": "Tenuto subagent",
     "GIT_AUTHOR_EMAIL": "subagent@tenuto.invalid",
@@ -103,6 +106,7 @@ def _caches(home: Path) -> dict[str, str]:
         "PIP_CACHE_DIR": ".cache/pip",
         "UV_CACHE_DIR": ".cache/uv",
         "npm_config_cache": ".npm",
+        "npm_config_prefix": ".local",
         "YARN_CACHE_FOLDER": ".cache/yarn",
         "CARGO_HOME": ".cargo",
         "GOPATH": "go",

@@ -71,7 +71,7 @@ class Inside:
         return environment.build(
             home=self.own_home,
             temporary=self.own_tmp if walls is None else TMP,
-            path=tools.path,
+            path=[*tools.path, *(str(self.own_home / place) for place in environment.PROGRAMS)],
             user=_user(walls),
             tools=tools.variables,
             more=more,

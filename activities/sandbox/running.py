@@ -209,7 +209,7 @@ def settle(future: asyncio.Future[None]) -> None:
 
 def _of_namespace(init: int) -> Iterator[Path]:
     """All of a process namespace, read through its own `/proc`: complete, whatever left its parents."""
-    own = Path(f"/proc/{init}/root/proc")
+    own = Path(f"/proc/{init}", "root", "proc")
     try:
         if own.stat().st_dev == Path("/proc").stat().st_dev:
             return  # its walls are not up yet: these would be the processes out here

@@ -93,6 +93,14 @@ async def test_home_and_temporary_folder_last_from_command_to_command(place: Pla
     assert not Path("/tmp/kept").exists()
 
 
+async def test_programs_that_a_command_installs_for_the_user_are_found_by_the_next(place: Place) -> None:
+    installed = (
+        "mkdir -p ~/.local/bin && printf '#!/bin/sh\\necho here' > ~/.local/bin/mine && chmod +x ~/.local/bin/mine"
+    )
+    assert (await place.run(installed)).exit_code == 0
+    assert (await place.run("mine")).stdout == "here\n"
+
+
 async def test_commits_have_the_products_identity(place: Place) -> None:
     outcome = await place.run("echo 1 > one && git add one && git commit --quiet -m second && git status --short")
     assert (outcome.exit_code, outcome.stdout) == (0, ""), outcome.stderr
