@@ -1,7 +1,7 @@
-"""The conformance table through a real Temporal server and Worker: only the agents are played, from the case file.
+"""The conformance table through a real Temporal server and Worker: only agents and steps are played, by the case file.
 
 What depends on virtual time (`peak`, `seconds`, a clock that begins in 2023) is the driver's to check, without a
-server; here it is what crosses Temporal: values, errors, failures, log lines, phases and the order of the calls.
+server; here it is what crosses Temporal: values, errors, failures, log lines, phases, locks and the order of the calls.
 """
 
 from __future__ import annotations
@@ -31,8 +31,24 @@ from tenuto.workflows.contracts import RunAgentInput, RunAgentResult, RunInput, 
 from tenuto.workflows.orchestration import Orchestration
 from tenuto.workflows.script.dialects import load
 from tenuto.workflows.script.protocol import Dialect, Failed
+from tenuto.workflows.setup_contracts import AgentTypeView, Policy, PrepareRunResult
+from tenuto.workflows.step_contracts import (
+    CallMcpInput,
+    CallMcpResult,
+    FoundLine,
+    GlobFilesInput,
+    GrepFilesInput,
+    OpenPullRequestInput,
+    OpenPullRequestResult,
+    ReadFileInput,
+    RunCommandInput,
+    RunCommandResult,
+    StepInput,
+    WriteFileInput,
+)
 
-from ..conformance.driver import Case, Seen, all_cases, check
+from ..conformance.driver import Case, Seen, all_cases, check, default_answer, step_name
+from ..workflows.played_steps import PlayedSteps
 
 pytestmark = pytest.mark.e2e
 
@@ -46,14 +62,34 @@ LEFT_TO_THE_DRIVER = {
     "budget": "begins with tokens already spent",
     "js_clock_and_random": "begins at a given time",
     "js_timers": "measures virtual time to the millisecond",
+    "lock_one_at_a_time": "tells who ends first by virtual seconds; workflow tests do without",
     "py_clock_and_random": "begins at a given time",
     "sleep_and_now": "sleeps for 90 s; a workflow test does so on the time-skipping server",
 }
 CHECKED = ("result", "failed", "log")
+STEPS: dict[type[StepInput], str] = {
+    RunCommandInput: "sh",
+    ReadFileInput: "read",
+    WriteFileInput: "write",
+    GlobFilesInput: "glob",
+    GrepFilesInput: "grep",
+    CallMcpInput: "mcp",
+    OpenPullRequestInput: "pull_request",
+}
+ACTIVITIES = {
+    "run_command": "sh",
+    "read_file": "read",
+    "write_file": "write",
+    "glob_files": "glob",
+    "grep_files": "grep",
+    "call_mcp": "mcp",
+    "open_pull_request": "pull_request",
+}
+SETUP = PrepareRunResult(key="runs/x/setup/0.json", agent_types={"reviewer": AgentTypeView(sha256="0")})
 
 
 class Theatre:
-    """Plays every agent of every case; the run id names the case."""
+    """Plays every agent and step of every case; the run id names the case."""
 
     def __init__(self) -> None:
         self.cases: dict[str, Case] = {}
@@ -66,14 +102,34 @@ class Theatre:
         if isinstance(answer, list):
             self._asked[input.run_id, input.prompt] += 1
             answer = answer[min(self._asked[input.run_id, input.prompt], len(answer)) - 1]
-        beats = asyncio.create_task(_heartbeat())
-        try:
-            await asyncio.sleep(answer.get("seconds", 1) * SECOND_S)
-        finally:
-            beats.cancel()
-        if "error" in answer:
-            raise ApplicationError(answer["error"]["message"], type=answer["error"]["kind"], non_retryable=True)
+        await _take_time(answer)
         return RunAgentResult(value=answer.get("value"), usage=Usage(output_tokens=answer.get("tokens", 0)))
+
+    async def step(self, input: StepInput) -> Any:
+        """What the case says, in the shape of the step's Activity."""
+        op, given = STEPS[type(input)], input.model_dump()
+        default = default_answer(op, given)
+        answer = self.cases[input.run_id].spec.get("steps", {}).get(step_name(op, given), {"value": default})
+        await _take_time(answer)
+        value = answer.get("value")
+        if op == "sh":
+            return RunCommandResult.model_validate({**default, **value})
+        if op == "grep":
+            return [FoundLine.model_validate(line) for line in value]
+        if op == "mcp":
+            return CallMcpResult(value=value)
+        return OpenPullRequestResult.model_validate(value) if op == "pull_request" else value
+
+
+async def _take_time(answer: Mapping[str, Any]) -> None:
+    """Let an answer's seconds pass; raise the error that it is, if it is one."""
+    beats = asyncio.create_task(_heartbeat())
+    try:
+        await asyncio.sleep(answer.get("seconds", 1) * SECOND_S)
+    finally:
+        beats.cancel()
+    if "error" in answer:
+        raise ApplicationError(answer["error"]["message"], type=answer["error"]["kind"], non_retryable=True)
 
 
 async def _heartbeat() -> None:
@@ -105,6 +161,7 @@ def run_input(case: Case, dialect: Dialect, workspace: Path) -> RunInput:
         has_args="args" in spec,
         limits=limits,
         workspace=str(workspace),
+        policy=Policy(),
         seed=spec.get("seed", "seed"),
     )
 
@@ -124,6 +181,9 @@ async def perform(client: Client, store: Store, run: RunInput, run_id: str) -> t
             scheduled = event.activity_task_scheduled_event_attributes
             if scheduled.activity_type.name == "run_agent":
                 seen.calls.append(json.loads(scheduled.input.payloads[0].data))
+            elif scheduled.activity_type.name in ACTIVITIES:
+                op = ACTIVITIES[scheduled.activity_type.name]
+                seen.steps.append({"op": op, **json.loads(scheduled.input.payloads[0].data)})
     return seen, [phase.title for phase in report.phases]
 
 
@@ -135,6 +195,9 @@ def compare(case: Case, dialect: Dialect, seen: Seen, phases: list[str]) -> None
     if "calls" in expect and "limits" not in case.spec:  # a refused call never becomes an Activity
         prompts = [call if isinstance(call, str) else call["prompt"] for call in expect["calls"]]
         assert [call["prompt"] for call in seen.calls] == prompts
+    if "steps" in expect:
+        wanted = [step if isinstance(step, str) else step_name(step["op"], step) for step in expect["steps"]]
+        assert [step_name(step["op"], step) for step in seen.steps] == wanted
 
 
 @pytest.mark.parametrize("dialect", ["javascript", "python"])
@@ -164,6 +227,7 @@ async def test_runs_do_what_the_table_says(tmp_path: Path, dialect: Dialect) -> 
     server = Path(sys.executable).with_name("temporal")
     options = [word for value in DYNAMIC_CONFIG for word in ("--dynamic-config-value", value)]
     reports, scripts = ReportActivities(store), ScriptActivities(tmp_path / "home")
+    steps = PlayedSteps(theatre.step, SETUP)
     async with (
         await WorkflowEnvironment.start_local(
             dev_server_existing_path=str(server), dev_server_extra_args=options, plugins=[TenutoPlugin(store)]
@@ -171,7 +235,7 @@ async def test_runs_do_what_the_table_says(tmp_path: Path, dialect: Dialect) -> 
         Worker(
             environment.client,
             task_queue=QUEUE,
-            activities=[theatre.run_agent, reports.write_report, reports.append_log, scripts.load_script],
+            activities=[theatre.run_agent, reports.write_report, reports.append_log, scripts.load_script, *steps.all],
             max_heartbeat_throttle_interval=HEARTBEAT,
             default_heartbeat_throttle_interval=HEARTBEAT,
         ),
