@@ -27,8 +27,10 @@ from tenuto.activities.store import Store
 from tenuto.worker.plugin import TenutoPlugin
 from tenuto.workflows.contracts import LoadScriptInput, RunAgentInput, RunAgentResult, Script, Usage
 from tenuto.workflows.script.dialects import close_interpreters
+from tenuto.workflows.setup_contracts import host_queue
 
-from .scenarios import SCENARIOS, Scenario, nested
+from ..workflows.played_steps import PlayedSteps
+from .scenarios import SCENARIOS, SETUP, Scenario, nested
 
 HISTORIES = Path(__file__).parents[1] / "data" / "histories"
 QUEUE = "golden"
@@ -64,16 +66,20 @@ class Played:
 
 async def record(environment: WorkflowEnvironment, store: Store, name: str, scenario: Scenario) -> str:
     """Run a scenario to its end and return its history as JSON."""
-    played, reports = Played(waits=scenario.waits), ReportActivities(store)
+    played, steps, reports = Played(waits=scenario.waits), PlayedSteps(setup=SETUP), ReportActivities(store)
     client = environment.client
-    async with Worker(
-        client,
-        task_queue=QUEUE,
-        identity=WHO,
-        activities=[played.run_agent, played.load_script, reports.write_report, reports.append_log],
-        max_heartbeat_throttle_interval=timedelta(milliseconds=100),
-        default_heartbeat_throttle_interval=timedelta(milliseconds=100),
-    ):
+
+    def working(queue: str) -> Worker:
+        return Worker(
+            client,
+            task_queue=queue,
+            identity=WHO,
+            activities=[played.run_agent, played.load_script, reports.write_report, reports.append_log, *steps.all],
+            max_heartbeat_throttle_interval=timedelta(milliseconds=100),
+            default_heartbeat_throttle_interval=timedelta(milliseconds=100),
+        )
+
+    async with working(QUEUE), working(host_queue(QUEUE, scenario.input.host or "nobody")):
         handle = await client.start_workflow(
             scenario.workflow, scenario.input, id=f"wf_{name}", task_queue=QUEUE, task_timeout=timedelta(seconds=4)
         )

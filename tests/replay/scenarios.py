@@ -7,6 +7,7 @@ from typing import Any
 
 from tenuto.workflows.contracts import RunInput, RunLimits, Script
 from tenuto.workflows.script.dialects import load
+from tenuto.workflows.setup_contracts import AgentTypeView, Policy, PrepareRunResult
 
 PY = (
     "from tenuto import Meta, agent, budget, failures, log, now, parallel, phase, pipeline, sleep, workflow\n"
@@ -80,6 +81,42 @@ INNER = (
 )
 
 
+EVERY_STEP_PY = """from tenuto import Meta, agent, glob, grep, lock, log, mcp, parallel, pull_request, read, sh, write
+meta = Meta(name="steps", description="Every step once")
+
+
+async def main(args):
+    made = await sh("make", cwd="part", timeout=60, env={"CI": "1"}, check=True, repeat=True)
+    await write("a.txt", await read("a.txt"))
+    found = [await glob("*.py"), await grep("x", "*.py"), await mcp("tracker", "list", {"open": True})]
+
+    async def deploy():
+        return (await sh("deploy"))["exit_code"]
+
+    held = await parallel([lock("deploy", deploy), lock("deploy", deploy), lock("other", deploy)])
+    request = await pull_request(branch="b", title="t", body="c", draft=True)
+    said = await agent("look", agent_type="critic", tools=["Read"], context=["a.txt"], isolation="worktree")
+    return {"made": made["stdout"], "found": found, "held": held, "request": request, "said": said}
+"""
+EVERY_STEP_JS = """export const meta = { name: 'steps', description: 'Every step once' }
+const made = await sh('make', { cwd: 'part', timeout: 60, env: { CI: 1 }, check: true, repeat: true })
+await write('a.txt', await read('a.txt'))
+const found = [await glob('*.py'), await grep('x', '*.py'), await mcp('tracker', 'list', { open: true })]
+const deploy = async () => (await sh('deploy')).exitCode
+const held = await parallel([() => lock('deploy', deploy), () => lock('deploy', deploy), () => lock('other', deploy)])
+const request = await pullRequest({ branch: 'b', title: 't', body: 'c', draft: true })
+const said = await agent('look', { agentType: 'critic', tools: ['Read'], context: ['a.txt'], isolation: 'worktree' })
+return { made: made.stdout, found, held, request, said }
+"""
+SETUP = PrepareRunResult(
+    key="runs/x/setup/0.json",
+    base="0" * 40,
+    agent_types={"critic": AgentTypeView(model="opus", sha256="0")},
+    notices=["the workspace has changes that are not committed"],
+)
+"""What the played `prepare_run` answers."""
+
+
 @dataclass(frozen=True)
 class Scenario:
     """One run. `waits` names the agents' prompts that never end by themselves: such a run is stopped meanwhile."""
@@ -116,6 +153,8 @@ WAITING = (
     PY + "async def main(args):\n    log('waits')\n    return await parallel([agent('wait 1'), agent('wait 2')])\n"
 )
 
+PREPARED: dict[str, Any] = {"policy": Policy(allow=["Bash", "mcp__tracker"]), "workspace": "/nowhere"}
+
 # 1 typed, 1 bad, 3 in parallel, 3 in the pipeline, 1 inside: the tenth is over the cap.
 ALL = RunLimits(agents=9, concurrency=2, output_tokens=10_000)
 
@@ -131,6 +170,8 @@ SCENARIOS: dict[str, Scenario] = {
     "orchestration-time-limit-python-v1": orchestration(ENDLESS_PY, "endless.py"),
     "orchestration-time-limit-javascript-v1": orchestration(ENDLESS_JS, "endless.js"),
     "orchestration-stopped-v1": orchestration(WAITING, "waiting.py", waits=True),
+    "orchestration-steps-python-v1": orchestration(EVERY_STEP_PY, "steps.py", **PREPARED),
+    "orchestration-steps-javascript-v1": orchestration(EVERY_STEP_JS, "steps.js", host="box", **PREPARED),
     "survey-v1": survey(),
     "survey-stopped-v1": survey(waits=True),
 }

@@ -80,7 +80,7 @@ async def start(stage: Stage, what: str) -> WorkflowHandle[Chores, RunReport]:
 
 def working(stage: Stage, steps: PlayedSteps) -> Worker:
     reports = ReportActivities(stage.store)
-    activities = [*steps.all, reports.write_report, reports.append_log]
+    activities: list[Callable[..., Any]] = [*steps.all, reports.write_report, reports.append_log]
     return Worker(stage.client, task_queue=QUEUE, workflows=[Chores], activities=activities)
 
 
