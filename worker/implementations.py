@@ -19,6 +19,7 @@ from tenuto.activities.sandbox.force import probe
 from tenuto.activities.saved_workflows import ScriptActivities
 from tenuto.activities.steps.activities import StepActivities
 from tenuto.activities.store import Store
+from tenuto.activities.tidying import TidyActivities
 from tenuto.activities.tools.ripgrep import found_lines
 from tenuto.activities.workshop import Workshop
 from tenuto.activities.workspace.clone import Clones
@@ -36,7 +37,8 @@ class Implementations:
         home = Path(settings.home)
         self._servers = McpServers(home)
         places = Places(store, home)
-        workshop = Workshop(store, places, Clones(home), self._servers)
+        clones = Clones(home)
+        workshop = Workshop(store, places, clones, self._servers)
         self._agents = AgentActivities(store, Credentials(home), simulation.url, workshop)
         reports = ReportActivities(store)
         steps = StepActivities(store, StepStations(store, places), found_lines, self._servers)
@@ -47,6 +49,7 @@ class Implementations:
             ScriptActivities(home).load_script,
             SetupActivities(store, walls=probe, servers=configured_servers).prepare_run,
             MergeActivities().integrate_commit,
+            TidyActivities(home, clones).tidy_run,
             *steps.all,
         ]
         """What a Worker registers."""

@@ -45,6 +45,7 @@ PENDING_MAX = 500
 INLINE_RESULT_BYTES = 64 * 1024
 """Larger results are only in the store; the Workflow's own result keeps a reference."""
 
+TIDY_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=3)
 RECORD_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
 """Keeping a report is tried for as long as it takes: a full disk is mended by a person, a lost report is not."""
 
@@ -194,6 +195,7 @@ class Run:
         under_way = [*self.agents.cancel(), *self.steps.cancel()]
         if under_way:
             await workflow.wait(under_way)
+        await self._tidy()
         status = status or self.ledger.ended_status()
         final = self._report.model_copy(update={"status": status, "error": error, "ended_at": _iso(workflow.now())})
         if not has_result:
@@ -222,6 +224,26 @@ class Run:
             workflow.upsert_search_attributes([STATUS.value_set(report.status)])
         self.show_progress(force=True)
         return report
+
+    async def _tidy(self) -> None:
+        """Leave nothing behind on the host of the workspace that is not needed any more."""
+        if self.setup is None:
+            return
+        try:
+            tidied = await workflow.execute_activity(
+                setup_contracts.tidy_run,
+                setup_contracts.TidyRunInput(run_id=self.id),
+                task_queue=self.workspace_queue,
+                start_to_close_timeout=PREPARE_LONGEST,
+                retry_policy=TIDY_RETRY,
+                summary="tidy up",
+            )
+        except ActivityError as error:
+            # A full or broken disk must not keep a finished run from ending; `prune` finds what is left.
+            self.say(f"could not tidy up: {error.cause or error}")
+            return
+        for notice in tidied.notices:
+            self.say(notice)
 
     async def _save_log(self, lines: list[str]) -> None:
         part, self._log_parts = self._log_parts, self._log_parts + 1

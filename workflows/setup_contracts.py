@@ -115,3 +115,21 @@ class PrepareRunResult(Wire):
 async def prepare_run(input: PrepareRunInput) -> PrepareRunResult:
     """Fix what the run's agents share. Fails with type `sandbox` or `workspace` where they cannot work at all."""
     raise only_an_interface("prepare_run")
+
+
+class TidyRunInput(Wire):
+    """Clean up after a run on this host."""
+
+    run_id: str
+
+
+class TidyRunResult(Wire):
+    """What stayed, for a person."""
+
+    notices: list[str] = Field(default_factory=list)
+
+
+@activity.defn(name="tidy_run")
+async def tidy_run(input: TidyRunInput) -> TidyRunResult:
+    """Remove the checkouts whose work is kept, and the home of the run's commands."""
+    raise only_an_interface("tidy_run")

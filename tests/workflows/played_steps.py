@@ -7,7 +7,7 @@ from typing import Any
 
 from temporalio import activity
 
-from tenuto.workflows.setup_contracts import PrepareRunInput, PrepareRunResult
+from tenuto.workflows.setup_contracts import PrepareRunInput, PrepareRunResult, TidyRunInput, TidyRunResult
 from tenuto.workflows.step_contracts import (
     CallMcpInput,
     CallMcpResult,
@@ -48,6 +48,7 @@ class PlayedSteps:
         self.seen: list[StepInput] = []
         self.queues: list[str] = []
         self.prepared: list[PrepareRunInput] = []
+        self.tidied: list[str] = []
         self.running = self.running_max = 0
         self._play = play
         self.setup = setup or PrepareRunResult(key="runs/x/setup/abc.json")
@@ -57,7 +58,7 @@ class PlayedSteps:
         """What a Worker registers."""
         return [
             *(self.prepare_run, self.run_command, self.read_file, self.write_file, self.glob_files, self.grep_files),
-            *(self.call_mcp, self.open_pull_request),
+            *(self.call_mcp, self.open_pull_request, self.tidy_run),
         ]
 
     async def _step(self, input: StepInput) -> Any:
@@ -75,6 +76,12 @@ class PlayedSteps:
         self.prepared.append(input)
         self.queues.append(activity.info().task_queue)
         return self.setup
+
+    @activity.defn(name="tidy_run")
+    async def tidy_run(self, input: TidyRunInput) -> TidyRunResult:
+        self.tidied.append(input.run_id)
+        self.queues.append(activity.info().task_queue)
+        return TidyRunResult()
 
     @activity.defn(name="run_command")
     async def run_command(self, input: RunCommandInput) -> RunCommandResult:

@@ -385,7 +385,7 @@ async def test_what_works_in_the_shared_workspace_goes_to_its_host_and_worktree_
     source = JS + "await sh('x'); await agent('shared'); await agent('own', {isolation: 'worktree'}); return 1"
     async with stage.playing(play, anywhere), stage.playing(play, there, f"{QUEUE}@box"):
         await (await stage.start(source, "s.js", host="box", **SETUP)).result()
-    assert there.queues == [f"{QUEUE}@box"] * 2
+    assert there.queues == [f"{QUEUE}@box"] * 3
     assert len(there.prepared) == 1
     assert anywhere.queues == []
     assert agents == [("shared", f"{QUEUE}@box"), ("own", QUEUE)]
