@@ -27,6 +27,7 @@ from .sandbox.command import SandboxUnavailable
 from .steps.branch import origin_of
 from .store import Store
 from .workspace.git import GitFailed, git
+from .workspace.meeting import meet
 
 CHANGES_NAMED_MAX = 5
 NOTICES_MAX = 50
@@ -76,6 +77,9 @@ class SetupActivities:
         base, changes = await _look(workspace)
         notices += changes
         setup, about_files = await asyncio.to_thread(self._collect, input, workspace, base)
+        if input.several_hosts:
+            setup.remote, about_remote = await meet(workspace, input.run_id, base)
+            notices += about_remote
         setup = setup.model_copy(update={"origin": await origin_of(workspace)})
         data = setup.model_dump_json().encode()
         key = f"runs/{input.run_id}/setup/{hashlib.sha256(data).hexdigest()}.json"
@@ -83,6 +87,7 @@ class SetupActivities:
         return PrepareRunResult(
             key=key,
             base=base,
+            remote=setup.remote,
             agent_types={name: _view(definition) for name, definition in setup.agents.items()},
             instructions_sha256=hashlib.sha256(setup.instructions.encode()).hexdigest(),
             notices=_bounded(notices + about_files),

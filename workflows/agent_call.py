@@ -153,9 +153,10 @@ class AgentCalls:
         )
 
     def _queue(self, input: RunAgentInput) -> str | None:
-        """Whoever works in the shared checkout goes where it lies; a worktree agent may go anywhere."""
-        shares = input.setup is not None and input.isolation != WORKTREE
-        return self._run.workspace_queue if shares else None
+        """Whoever works in the shared checkout goes where it lies; a worktree agent goes wherever commits can meet."""
+        setup = self._run.setup
+        anywhere = setup is None or (input.isolation == WORKTREE and setup.remote is not None)
+        return None if anywhere else self._run.workspace_queue
 
     def _model(self, options: dict[str, Any]) -> str | None:
         """The call's own model, else that of its agent type; `None` is the run's."""

@@ -162,6 +162,7 @@ class Run:
                     workspace=self.input.workspace,
                     policy=self.input.policy,
                     options=self.input.options,
+                    several_hosts=self.input.host is not None,
                 ),
                 task_queue=self.workspace_queue,
                 start_to_close_timeout=PREPARE_LONGEST,

@@ -87,6 +87,8 @@ class PrepareRunInput(Wire):
     workspace: str
     policy: Policy
     options: WorkspaceOptions = Field(default_factory=WorkspaceOptions)
+    several_hosts: bool = False
+    """Workers may be on other hosts than the workspace: its remote is where they meet."""
 
 
 class AgentTypeView(Wire):

@@ -16,6 +16,7 @@ from tenuto.activities import run_setup
 from tenuto.activities.run_setup import SetupActivities, load_setup
 from tenuto.activities.sandbox.command import SandboxUnavailable
 from tenuto.activities.store import Store
+from tenuto.activities.workspace.meeting import _without_secret
 from tenuto.workflows.setup_contracts import Policy, PrepareRunInput, PrepareRunResult, WorkspaceOptions
 
 GIT = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
@@ -51,6 +52,7 @@ async def prepare(store: Store, home: Path, workspace: Path, **more: Any) -> Pre
         workspace=str(workspace),
         policy=more.pop("policy", Policy(allow=["Read"], deny=["Bash"])),
         options=WorkspaceOptions(setup="make"),
+        several_hosts=more.pop("several_hosts", False),
     )
     return await ActivityEnvironment().run(SetupActivities(store, home, **more).prepare_run, given)
 
@@ -176,3 +178,30 @@ async def test_a_setup_that_was_changed_is_not_used(store: Store, home: Path, wo
     await store.put(key, b'{"run_id": "wf_test"}')
     with pytest.raises(ValueError, match="was changed"):
         await load_setup(store, key)
+
+
+async def test_with_several_hosts_the_base_is_at_the_remote_and_the_setup_names_it_without_a_secret(
+    store: Store, home: Path, workspace: Path, tmp_path: Path
+) -> None:
+    base = commit(workspace)
+    remote = tmp_path / "remote.git"
+    git(tmp_path, "init", "-q", "--bare", str(remote))
+    git(workspace, "remote", "add", "origin", str(remote))
+    result = await prepare(store, home, workspace, several_hosts=True)
+    assert result.remote is not None
+    assert (result.remote.url, result.remote.prefix) == (str(remote), "")
+    assert base in git(remote, "for-each-ref", "--format=%(objectname) %(refname)", "refs/tenuto")
+    assert (await load_setup(store, result.key)).remote == result.remote
+    assert _without_secret("https://me:secret@example.com/r.git") == "https://me@example.com/r.git"
+
+
+@pytest.mark.parametrize("url", [None, "/nowhere/at/all.git"])
+async def test_without_a_remote_that_takes_it_worktree_agents_stay_and_that_is_said(
+    store: Store, home: Path, workspace: Path, url: str | None
+) -> None:
+    commit(workspace)
+    if url is not None:
+        git(workspace, "remote", "add", "origin", url)
+    result = await prepare(store, home, workspace, several_hosts=True)
+    assert result.remote is None
+    assert any("stay on its host" in notice for notice in result.notices)

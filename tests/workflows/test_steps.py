@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 
 from tenuto.workflows.contracts import RunAgentInput, RunLimits, RunReport
 from tenuto.workflows.orchestration import Orchestration
-from tenuto.workflows.setup_contracts import AgentTypeView, Policy, PrepareRunResult
+from tenuto.workflows.setup_contracts import AgentTypeView, MeetingPoint, Policy, PrepareRunResult
 from tenuto.workflows.step_contracts import (
     GrepFilesInput,
     ReadFileInput,
@@ -374,8 +374,11 @@ async def test_a_schema_that_is_no_object_throws_as_unusable(stage: Stage) -> No
 # ------------------------------------------------------------------------------------------------ host queue
 
 
-async def test_what_works_in_the_shared_workspace_goes_to_its_host_and_worktree_agents_anywhere(stage: Stage) -> None:
-    there, anywhere = PlayedSteps(), PlayedSteps()
+@pytest.mark.parametrize("remote", [None, MeetingPoint(url="ssh://git@example.com/r.git")])
+async def test_what_works_in_the_workspace_goes_to_its_host_and_worktree_agents_wherever_commits_can_meet(
+    stage: Stage, remote: MeetingPoint | None
+) -> None:
+    there, anywhere = PlayedSteps(setup=PrepareRunResult(key="runs/x/setup/abc.json", remote=remote)), PlayedSteps()
     agents: list[tuple[str, str]] = []
 
     async def play(input: RunAgentInput) -> Any:
@@ -388,7 +391,8 @@ async def test_what_works_in_the_shared_workspace_goes_to_its_host_and_worktree_
     assert there.queues == [f"{QUEUE}@box"] * 3
     assert len(there.prepared) == 1
     assert anywhere.queues == []
-    assert agents == [("shared", f"{QUEUE}@box"), ("own", QUEUE)]
+    assert there.prepared[0].several_hosts
+    assert agents == [("shared", f"{QUEUE}@box"), ("own", QUEUE if remote else f"{QUEUE}@box")]
 
 
 async def test_the_width_of_agents_holds_while_steps_need_none(stage: Stage, gate: asyncio.Event) -> None:
