@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
@@ -28,9 +28,6 @@ from .outfit import Equipment, KeptWork, Unequipped, Work
 from .store import Store
 from .structured_output import OutputForm, OutputForms, UnusableSchema
 from .transcript import Transcript, folder_of, now
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 FIRST_HEARTBEAT_S = 1.0
 """Not at once: a heartbeat is a request to the server, and a quick agent needs none."""
@@ -94,7 +91,7 @@ class _Attempt:
 
     async def run(self) -> RunAgentResult:
         try:
-            async with self._beating():
+            with self._beating():
                 value = await self._converse()
         except asyncio.CancelledError:
             await self._record_if_stopped()
@@ -122,6 +119,8 @@ class _Attempt:
             if not limit.expired():
                 raise
             raise AgentFailed(kinds.TIMEOUT, f"no value within the call's timeout of {input.timeout_s:g} s") from error
+        if input.isolation is not None:
+            await transcript.keep()  # keeping the work takes its time, and may have to be tried again
         await self._keep_work()
         await self._record(value=value)
         # Only what is given is sent: a thousand results should not carry a thousand copies of the defaults.
@@ -167,7 +166,6 @@ class _Attempt:
         message = verdict.message
         if verdict.action != "fail":
             message = f"given up after {self._number} attempts: {message}"
-        await self._transcript.keep()
         message = await self._keep_failed_work(message)
         await self._record(failure=(verdict.kind, message))
         details = AgentFailureDetails(usage=_counted(self._transcript.usage), attempts=self._number)
@@ -214,22 +212,19 @@ class _Attempt:
 
     # --------------------------------------------------------------------------------------------- heartbeats
 
-    @asynccontextmanager
-    async def _beating(self) -> AsyncIterator[None]:
-        """Heartbeats from a task of its own: they show life, and bring cancellation, while the model is silent."""
+    @contextmanager
+    def _beating(self) -> Iterator[None]:
+        """Heartbeats by a timer of their own: they show life, and bring cancellation, while the model is silent."""
         self._say("starting")
-        task = asyncio.create_task(self._beat())
+        self._next_beat = asyncio.get_running_loop().call_later(FIRST_HEARTBEAT_S, self._beat)
         try:
             yield
         finally:
-            task.cancel()
+            self._next_beat.cancel()
 
-    async def _beat(self) -> None:
-        pause = FIRST_HEARTBEAT_S
-        while True:
-            await asyncio.sleep(pause)
-            activity.heartbeat(self._progress())
-            pause = HEARTBEAT_S
+    def _beat(self) -> None:
+        activity.heartbeat(self._progress())
+        self._next_beat = asyncio.get_running_loop().call_later(HEARTBEAT_S, self._beat)
 
     def _say(self, doing: str) -> None:
         self._doing = doing
@@ -241,7 +236,7 @@ class _Attempt:
 
 def _counted(usage: Usage) -> Usage:
     """The same usage with only its non-zero counts set."""
-    return Usage.model_validate(usage.model_dump(exclude_defaults=True))
+    return Usage(**{name: count for name, count in usage if count})
 
 
 def _was_held(info: activity.Info) -> bool:

@@ -12,7 +12,7 @@ from tenuto.workflows.contracts import RunAgentInput, Usage
 from .next_step import answer_text
 from .outfit import KeptWork
 from .store import Store
-from .transcript import ToolRecord, Transcript, folder_of, now
+from .transcript import ToolRecord, Transcript, folder_of, now, record_key
 
 
 class RecordedFailure(BaseModel):
@@ -70,6 +70,10 @@ class AgentRecord(BaseModel):
     commit: str | None
     """Of a checkout of its own that it changed, with the branch that holds it in the user's repository."""
     branch: str | None
+    turns_kept: int
+    """How many of the conversation's messages lie under `turns/`."""
+    last_messages: list[dict[str, Any]]
+    """Those after them: `Transcript.load` reads both."""
 
 
 async def write_record(
@@ -106,8 +110,9 @@ async def write_record(
         commit=kept.commit if kept is not None else None,
         branch=kept.branch if kept is not None else None,
         **_done_by(transcript.calls),
+        **transcript.ended(),
     )
-    await store.put(f"{folder_of(input.run_id, input.agent)}/record.json", record.model_dump_json().encode())
+    await store.put(record_key(folder_of(input.run_id, input.agent)), record.model_dump_json().encode())
 
 
 def _done_by(calls: Sequence[ToolRecord]) -> dict[str, Any]:

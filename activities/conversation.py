@@ -75,6 +75,9 @@ class Conversation:
             step = next_step(transcript.messages, self._form)
             if isinstance(step, Done):
                 return step.value
+            if transcript.messages[-1].purpose == "answer":
+                # Safe before anything follows from it. The last answer is kept with the agent's record.
+                await transcript.keep()
             if isinstance(step, Ask):
                 self._check_money()
                 await self._turn()
@@ -116,7 +119,6 @@ class Conversation:
             return
         self._stalls = 0
         self._transcript.add(self._answer(request, response))
-        await self._transcript.keep()
 
     def _answer(self, request: dict[str, Any], response: Response) -> Message:
         model = response.model or self._input.model

@@ -1,4 +1,7 @@
-"""A conversation as it lies in the store: one object a message, written in order, never changed."""
+"""A conversation as it lies in the store: objects of one or more messages, written in order, never changed.
+
+The last messages of an agent that has ended lie in its record: an agent of one turn is one object, not two.
+"""
 
 from __future__ import annotations
 
@@ -98,6 +101,20 @@ def folder_of(run_id: str, agent: str) -> str:
 _MESSAGES = TypeAdapter(list[Message])
 
 
+class Ended(BaseModel):
+    """Of the record of an agent that has ended: the end of its conversation."""
+
+    turns_kept: int = 0
+    """How many messages lie under `turns/`."""
+    last_messages: list[Message] = Field(default_factory=list)
+    """Those after them."""
+
+
+def record_key(folder: str) -> str:
+    """Where the record of an agent that has ended lies, by its folder."""
+    return f"{folder}/record.json"
+
+
 class Transcript:
     """The messages of one agent, in memory and in the store under `runs/{run}/agents/{agent}/turns/`."""
 
@@ -108,14 +125,21 @@ class Transcript:
         self._kept = 0
 
     async def load(self) -> None:
-        """Read what an earlier attempt kept. A gap ends it: what lies behind one was never answered to."""
-        keys = await self._store.keys(f"{self._folder}/turns")
-        self.messages = []
-        for key in keys:
-            if key != self._key(len(self.messages)):
-                break
-            self.messages += _MESSAGES.validate_json(await self._store.get(key))
+        """Read what an earlier attempt kept. A gap ends it: what lies behind one was never answered to.
+
+        May be called again, to read what has come since.
+        """
+        del self.messages[self._kept :]
+        for key in await self._store.keys(f"{self._folder}/turns"):
+            if key == self._key(len(self.messages)):
+                self.messages += _MESSAGES.validate_json(await self._store.get(key))
         self._kept = len(self.messages)
+        try:
+            record = Ended.model_validate_json(await self._store.get(record_key(self._folder)))
+        except FileNotFoundError:
+            return
+        if record.turns_kept == self._kept:
+            self.messages += record.last_messages
 
     async def inherit(self, folder: str) -> None:
         """Begin with another agent's conversation, whole and already paid for."""
@@ -129,11 +153,19 @@ class Transcript:
         self.messages.append(message)
 
     async def keep(self) -> None:
-        """Write the messages that are not in the store yet, as one object: an agent of one turn writes one."""
+        """Write the messages that are not in the store yet, as one object."""
         new = self.messages[self._kept :]
         if new:
             await self._store.put(self._key(self._kept), _MESSAGES.dump_json(new, exclude_defaults=True))
             self._kept += len(new)
+
+    def ended(self) -> dict[str, Any]:
+        """What `keep` has not written, as the record carries it: the fields of `Ended`, plain."""
+        new = self.messages[self._kept :]
+        return {
+            "turns_kept": self._kept,
+            "last_messages": _MESSAGES.dump_python(new, mode="json", exclude_defaults=True),
+        }
 
     @property
     def answers(self) -> Sequence[Message]:
@@ -148,12 +180,14 @@ class Transcript:
     @property
     def usage(self) -> Usage:
         """What all of it cost."""
-        total = Usage()
-        for message in self.messages:
-            if message.usage is not None:
-                total = total.plus(message.usage)
-        total.usd = round(total.usd, USD_DIGITS)
-        return total
+        paid = [message.usage for message in self.messages if message.usage is not None]
+        return Usage(
+            input_tokens=sum(usage.input_tokens for usage in paid),
+            output_tokens=sum(usage.output_tokens for usage in paid),
+            cache_read_input_tokens=sum(usage.cache_read_input_tokens for usage in paid),
+            cache_creation_input_tokens=sum(usage.cache_creation_input_tokens for usage in paid),
+            usd=round(sum(usage.usd for usage in paid), USD_DIGITS),
+        )
 
     def _key(self, number: int) -> str:
         return f"{self._folder}/turns/{number:06d}.json"

@@ -15,6 +15,7 @@ from temporalio.testing import ActivityEnvironment
 from tenuto.activities.agent import AgentActivities
 from tenuto.activities.credentials import Credentials
 from tenuto.activities.store import Store
+from tenuto.activities.transcript import Transcript
 from tenuto.worker.simulated_api import SimulatedApi
 from tenuto.workflows.contracts import AgentProgress, RunAgentInput, RunAgentResult
 
@@ -63,9 +64,9 @@ class Stage:
         return data
 
     async def turns(self, agent: str = "a1") -> list[dict[str, Any]]:
-        keys = await self.store.keys(f"runs/wf_test/agents/{agent}/turns")
-        parts = [json.loads(await self.store.get(key)) for key in keys]
-        return [message for part in parts for message in part]
+        transcript = Transcript(self.store, f"runs/wf_test/agents/{agent}")
+        await transcript.load()
+        return [message.model_dump(mode="json", exclude_defaults=True) for message in transcript.messages]
 
 
 @pytest.fixture

@@ -223,10 +223,27 @@ async def test_a_retry_of_a_finished_conversation_asks_nothing(stage: Stage) -> 
     assert len(requests(stage)) == 1
 
 
+async def test_an_agent_of_one_turn_is_one_object(stage: Stage) -> None:
+    await stage.run("Once.")
+    assert await stage.store.keys("runs/wf_test") == ["runs/wf_test/agents/a1/record.json"]
+
+
 async def test_a_gap_in_the_transcript_ends_it(stage: Stage) -> None:
-    first = await stage.run("Once.")
+    stage.api.control(rules=[{"match": {"turn": 1}, "reply": {"text": "no"}}])
+    first = await stage.run("Once.", output_schema=SCHEMA)
+    assert [request["turn"] for request in requests(stage)] == [1, 2]
     await stage.store.delete(["runs/wf_test/agents/a1/turns/000000.json"])
-    assert (await stage.run("Once.", attempt=2)).value == first.value
+    assert (await stage.run("Once.", attempt=2, output_schema=SCHEMA)).value == first.value
+    assert [request["turn"] for request in requests(stage)] == [1, 2, 1, 2]
+
+
+async def test_what_an_ended_agent_said_last_is_read_with_the_rest_and_kept_again(stage: Stage) -> None:
+    stage.api.control(rules=[{"match": {"turn": 1}, "reply": {"text": "no"}}])
+    await stage.run(output_schema=SCHEMA)
+    before = await stage.turns()
+    await stage.run(output_schema=SCHEMA, attempt=2)  # the first one's completion was lost
+    assert await stage.turns() == before
+    assert [turn["purpose"] for turn in before] == ["prompt", "answer", "repair", "answer"]
     assert len(requests(stage)) == 2
 
 

@@ -55,16 +55,17 @@ async def _lines(runs: Runs, run_id: str, *, follow: bool, json: bool) -> None:
 
 
 async def _turns(runs: Runs, run_id: str, agent: str, *, follow: bool, json: bool) -> None:
+    from tenuto.activities.transcript import Transcript, folder_of
+
     report = await runs.report(run_id)
-    folder = f"runs/{run_id}/agents/{_agent_id(report, agent)}"
-    shown: list[str] = []
+    folder = folder_of(run_id, _agent_id(report, agent))
+    transcript, shown = Transcript(runs.store, folder), 0
     while True:
         # Looked up before the messages: what was written by then is all there is.
         ended = not follow or await _has_ended(runs, run_id, folder)
-        keys = await runs.store.keys(f"{folder}/turns")
-        new = [json_module.loads(await runs.store.get(key)) for key in keys if key not in shown]
-        messages = [message for part in new for message in part]
-        shown = keys
+        await transcript.load()
+        messages = [message.model_dump(mode="json", exclude_defaults=True) for message in transcript.messages[shown:]]
+        shown = len(transcript.messages)
         if json:
             print_json({"run_id": run_id, "agent": folder.rpartition("/")[2], "messages": messages})
             return
@@ -75,10 +76,12 @@ async def _turns(runs: Runs, run_id: str, agent: str, *, follow: bool, json: boo
 
 
 async def _has_ended(runs: Runs, run_id: str, folder: str) -> bool:
+    from tenuto.activities.transcript import record_key
+
     from ..runs import ENDED
 
     try:
-        await runs.store.size(f"{folder}/record.json")
+        await runs.store.size(record_key(folder))
     except FileNotFoundError:
         return (await runs.report(run_id, agents=False)).status in ENDED
     return True
