@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
-from anthropic import AnthropicError, AsyncAnthropic, AsyncAnthropicFoundry, DefaultAsyncHttpxClient, not_given
+from anthropic import AnthropicError, AsyncAnthropic, AsyncAnthropicFoundry, DefaultAioHttpClient, not_given
 from anthropic.lib.bedrock import AsyncAnthropicBedrock
 from anthropic.lib.vertex import AsyncAnthropicVertex
+from opentelemetry import trace
 
 from .credentials import PROFILE, Source
 from .errors import NoCredential
@@ -28,6 +30,8 @@ class Clients:
 
     def __init__(self) -> None:
         self._clients: dict[Source, Client] = {}
+        self._closing: asyncio.Future[None] | None = None
+        """Kept, so that it comes to its end."""
 
     def of(self, source: Source) -> Client:
         """The client for a source.
@@ -38,8 +42,9 @@ class Clients:
         client = self._clients.get(source)
         if client is None:
             if len(self._clients) >= CLIENTS_MAX:
-                # Replaced credentials; requests on them have long ended, and an idle client may just go.
-                self._clients.pop(next(iter(self._clients)))
+                # Replaced credentials; requests on them have long ended.
+                old = self._clients.pop(next(iter(self._clients)))
+                self._closing = asyncio.ensure_future(old.close())
             client = self._clients[source] = _build(source)
         return client
 
@@ -62,11 +67,15 @@ def _build(source: Source) -> Client:
 def _common() -> dict[str, Any]:
     limits = httpx2.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX)
     # Retries are Temporal's: they outlive this process, free the slot, and are seen.
-    return {
+    common: dict[str, Any] = {
         "max_retries": 0,
         "timeout": TIMEOUT,
-        "http_client": DefaultAsyncHttpxClient(limits=limits, timeout=TIMEOUT),
+        "http_client": DefaultAioHttpClient(limits=limits, timeout=TIMEOUT),
     }
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        # Nobody receives spans, and the client makes their attributes all the same.
+        common["open_telemetry"] = False
+    return common
 
 
 def _key(source: Source, common: dict[str, Any]) -> Client:

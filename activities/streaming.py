@@ -65,7 +65,6 @@ async def ask(
         StreamBroken: the stream ended before `message_stop`.
         anthropic.APIError, httpx2.HTTPError: as the client raises them; an error event is an `APIStatusError`.
     """
-    loop = asyncio.get_running_loop()
     windows_s = {
         "beginning": max(stall_s, silence_s or 0.0),
         "compacting": max(stall_s, COMPACTION_SILENCE_S),
@@ -84,7 +83,7 @@ async def ask(
                     if event.get("type") == "message_start":
                         on_begun(reading.response.usage)
                     window_s = windows_s[reading.stage]
-                    patience.reschedule(loop.time() + window_s)
+                    _extend(patience, window_s)
             finally:
                 await stream.close()
     except TimeoutError as error:
@@ -92,6 +91,14 @@ async def ask(
     if not reading.response.complete:
         raise StreamBroken("the response ended before it was complete")
     return reading.response
+
+
+def _extend(patience: asyncio.Timeout, window_s: float) -> None:
+    """Begin the window anew. Moving a timer at each event of a fast stream is dear, so it moves in grains, late."""
+    until, grain = asyncio.get_running_loop().time() + window_s, window_s / 64
+    before = patience.when() or 0.0
+    if not before - 2 * grain < until <= before:
+        patience.reschedule(until + grain)
 
 
 async def _events(client: Client, stream: AsyncStream[Any]) -> AsyncIterator[dict[str, Any]]:
