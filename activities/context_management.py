@@ -19,6 +19,7 @@ import anthropic
 from .model_limits import compacts, context_tokens
 from .prompt_cache import BYTES_PER_TOKEN
 from .streaming import COMPACTION_SILENCE_S
+from .tool_text import tool_text
 
 COMPACT, CLEAR = "compact_20260112", "clear_tool_uses_20250919"
 BETAS = {COMPACT: "compact-2026-01-12", CLEAR: "context-management-2025-06-27"}
@@ -108,13 +109,14 @@ def silence_s(request: Mapping[str, Any], stall_s: float) -> float:
         return stall_s
     trigger = request["context_management"]["edits"][0]["trigger"]["value"]
     # Three bytes a token: rather wait for a compaction that does not come than cut off one that does.
-    near = _bytes_of(request.get("tools"), request.get("system"), request["messages"]) / 3 >= trigger
+    known = len(tool_text(request.get("tools"))) + _bytes_of(request.get("system"), request["messages"])
+    near = known / 3 >= trigger
     return max(stall_s, COMPACTION_SILENCE_S) if near else stall_s
 
 
 def _compaction(request: Mapping[str, Any], system: Sequence[str]) -> dict[str, Any]:
     # What no summary makes shorter must lie well below the trigger, or every turn would compact.
-    fixed = _bytes_of(request.get("tools"), system, request["messages"][:1]) // BYTES_PER_TOKEN
+    fixed = (len(tool_text(request.get("tools"))) + _bytes_of(system, request["messages"][:1])) // BYTES_PER_TOKEN
     most = context_tokens(request["model"]) - int(request["max_tokens"]) - HEADROOM_TOKENS
     trigger = min(max(TRIGGER_TOKENS, 2 * fixed), most)
     return {"type": COMPACT, "trigger": {"type": "input_tokens", "value": trigger}}

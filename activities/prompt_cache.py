@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .tool_text import tool_text
+
 POINT = {"type": "ephemeral"}
 POINTS_MAX = 4
 """The API refuses a fifth one."""
@@ -83,8 +85,8 @@ def shared_prefix(request: Mapping[str, Any]) -> Prefix | None:
     if not marked:
         return None
     form = (request.get("output_config") or {}).get("format")
-    parts = [request["model"], form, request.get("tools"), system[: marked[-1] + 1]]
-    text = json.dumps(parts, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    parts = [request["model"], form, system[: marked[-1] + 1]]
+    text = json.dumps(parts, ensure_ascii=False).encode("utf-8", "surrogatepass") + tool_text(request.get("tools"))
     return Prefix(hashlib.sha256(text).digest(), len(text) // BYTES_PER_TOKEN)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from .outfit import PLAIN, KeptWork, Outfit, Work
 from .places import Places, rules_of
 from .run_setup import load_setup
 from .store import Store
-from .tools.belt import Belt
+from .tools.belt import Belt, Offer
 from .tools.catalogue import built_in_tools
 from .tools.journal import ToolJournal
 from .tools.server_tools import web_fetch, web_search
@@ -36,6 +37,9 @@ from .workspace.merge import bring_conflict_into
 
 log = logging.getLogger(__name__)
 
+SHARED_KEPT_MAX = 256
+"""Setups, agent types and lists of tools whose rules are kept."""
+
 
 class Workshop:
     """Implements `Equipment`. One per Worker."""
@@ -46,6 +50,8 @@ class Workshop:
         self._places = places
         self._clones = clones
         self._tools: list[Tool] = list(built_in_tools().values())
+        self._shared: OrderedDict[tuple[Any, ...], tuple[Rules, Offer]] = OrderedDict()
+        """By the setup of a run and what its agents say of their tools."""
 
     async def open(self, input: RunAgentInput, say: Callable[[str], None]) -> Work:
         """Equip one attempt of one agent.
@@ -58,25 +64,19 @@ class Workshop:
         say("preparing")
         setup = await load_setup(self._store, input.setup)
         definition = _definition(setup, input.agent_type)
-        rules = _narrowed(rules_of(setup), definition, input.tools)
+        rules, offer = self._what_siblings_share(setup, input, definition)
         clone = await self._clone(setup, input) if input.isolation == "worktree" else None
         folder = folder_of(input.run_id, input.agent)
         try:
             place = await asyncio.to_thread(
                 self._places.open, setup, rules, folder, clone=clone.root if clone is not None else None, say=say
             )
-            context = await asyncio.to_thread(self._context, input, rules, place)
+            context = await asyncio.to_thread(self._context, input, rules, place) if input.context else []
         except OSError as error:
             raise AgentFailed(kinds.WORKSPACE, f"the workspace cannot be used: {error}") from error
         told = await self._prepare(clone, setup, input, place) if clone is not None else None
         outfit = Outfit(
-            belt=Belt(
-                [*self._tools, *await self._mcp_tools(setup, rules, place)],
-                rules,
-                place,
-                ToolJournal(self._store, folder),
-                _server_tools(rules),
-            ),
+            belt=Belt(await self._with_servers(offer, setup, rules, place), place, ToolJournal(self._store, folder)),
             standing=[setup.instructions] if setup.instructions else [],
             context=context,
             own=[_surroundings(place, setup), *([definition.prompt] if definition and definition.prompt else [])],
@@ -92,11 +92,27 @@ class Workshop:
 
         return resolve_context(input.context or (), place.files, may_read=may_read)
 
-    async def _mcp_tools(self, setup: RunSetup, rules: Rules, place: Place) -> Iterable[Tool]:
+    def _what_siblings_share(
+        self, setup: RunSetup, input: RunAgentInput, definition: AgentDefinition | None
+    ) -> tuple[Rules, Offer]:
+        """Rules and tools of all agents of a run with the same type and the same `tools`: reading them is dear."""
+        key = (input.setup, input.agent_type, None if input.tools is None else tuple(input.tools))
+        shared = self._shared.get(key)
+        if shared is None:
+            rules = _narrowed(rules_of(setup), definition, input.tools)
+            shared = self._shared[key] = (rules, Offer(self._tools, rules, _server_tools(rules)))
+        self._shared.move_to_end(key)
+        while len(self._shared) > SHARED_KEPT_MAX:
+            self._shared.popitem(last=False)
+        return shared
+
+    async def _with_servers(self, offer: Offer, setup: RunSetup, rules: Rules, place: Place) -> Offer:
+        """The offer with the tools of the run's MCP servers as they are now."""
         names = [name for name in setup.mcp if rules.grants(prefix_of(name), shared=place.shared) is None]
         if not names:
-            return ()
-        return await self._servers.tools_for(setup, names, notice=log.warning, root=place.root)
+            return offer
+        theirs = await self._servers.tools_for(setup, names, notice=log.warning, root=place.root)
+        return Offer([*self._tools, *theirs], rules, _server_tools(rules))
 
     # ------------------------------------------------------------------------------------------ own checkouts
 

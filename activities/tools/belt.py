@@ -46,29 +46,33 @@ class ToolRules(Protocol):
         """Whether any call of a tool may run."""
 
 
-class Belt:
-    """The tools of one attempt of one agent.
+class Offer:
+    """The tools that an agent is shown, made once for all agents with the same rules.
 
     Args:
         tools: what this Worker has; those that the rules never allow are not shown to the model.
         server_tools: definitions of tools that the API itself runs.
     """
 
-    def __init__(
-        self,
-        tools: Iterable[Tool],
-        rules: ToolRules,
-        place: Place,
-        journal: ToolJournal,
-        server_tools: Sequence[dict[str, Any]] = (),
-    ) -> None:
-        self._tools = {tool.name: tool for tool in tools if rules.offers(tool.name)}
-        self._rules = rules
+    def __init__(self, tools: Iterable[Tool], rules: ToolRules, server_tools: Sequence[dict[str, Any]] = ()) -> None:
+        self.rules = rules
+        self.tools = {tool.name: tool for tool in tools if rules.offers(tool.name)}
+        self.definitions: list[dict[str, Any]] = [tool.definition for tool in self.tools.values()] + list(server_tools)
+        """As the request carries them: the same bytes for every agent with the same tools."""
+        self.validators: dict[str, Draft202012Validator] = {}
+        """By the name of the tool, for those that were called."""
+
+
+class Belt:
+    """The tools of one attempt of one agent, in the place where it works."""
+
+    def __init__(self, offer: Offer, place: Place, journal: ToolJournal) -> None:
+        self._tools = offer.tools
+        self._rules = offer.rules
+        self._validators = offer.validators
+        self.definitions = offer.definitions
         self._place = place
         self._journal = journal
-        self._validators: dict[str, Draft202012Validator] = {}
-        self.definitions: list[dict[str, Any]] = [tool.definition for tool in self._tools.values()] + list(server_tools)
-        """As the request carries them: the same bytes for every agent with the same tools."""
 
     async def use(self, turn: int, answer: Message, earlier: Sequence[ToolRecord], *, resumed: bool) -> Message:
         """Run the calls of an answer and give the message with their results.

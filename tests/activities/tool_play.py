@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from tenuto.activities.outfit import KeptWork, Outfit
 from tenuto.activities.store import Store
-from tenuto.activities.tools.belt import Belt
+from tenuto.activities.tools.belt import Belt, Offer
 from tenuto.activities.tools.journal import ToolJournal
 from tenuto.activities.tools.tool import AfterLoss, FileMark, Note, Place, ToolCall, ToolError, ToolResult
 from tenuto.workflows.contracts import RunAgentInput
@@ -81,7 +81,7 @@ class Played:
 
     def belt(self, say: Callable[[str], None] = lambda _text: None) -> Belt:
         place = Place(self.root, cast(Any, None), cast(Any, None), self.store, self.folder, shared=True, say=say)
-        return Belt(self.tools, self.rules, place, ToolJournal(self.store, self.folder))
+        return Belt(Offer(self.tools, self.rules), place, ToolJournal(self.store, self.folder))
 
     async def open(self, input: RunAgentInput, say: Callable[[str], None]) -> PlayedWork:
         return PlayedWork(self, Outfit(belt=self.belt(say)))
