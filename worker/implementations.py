@@ -34,6 +34,7 @@ class Implementations:
     """The Activities of one Worker process; `async with` ends the sessions and connections they hold."""
 
     def __init__(self, settings: Settings, store: Store, simulation: Simulation) -> None:
+        self.store = store
         home = Path(settings.home)
         self._servers = McpServers(home)
         places = Places(store, home)

@@ -6,6 +6,7 @@ It polls one Task Queue until SIGTERM or SIGINT, drains, and exits. Everything i
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 ACTIVITIES_MAX = 500
 """Agents wait for the network, not for a core: the cap is the run's and the fleet's, never the CPU's."""
+FETCHES_AT_ONCE = 16
+"""Large payloads of one Workflow Task, from a store that is far away. On a local disk the task for each is dear."""
 DRAIN = timedelta(seconds=10)
 CONNECT_PATIENCE_S = 60.0
 
@@ -48,14 +51,17 @@ def workers_for(client: Client, settings: Settings, implementations: Implementat
 
     What works in a checkout that lies on this host goes to the latter; it takes Activities only.
     """
-    workers = [_worker(client, settings.task_queue, implementations.all)]
+    store, activities = implementations.store, implementations.all
+    workers = [_worker(client, settings.task_queue, store, activities)]
     if settings.several_hosts:
         own_queue = host_queue(settings.task_queue, host_id(settings.host))
-        workers.append(_worker(client, own_queue, implementations.all, ActivitiesOnly()))
+        workers.append(_worker(client, own_queue, store, activities, ActivitiesOnly()))
     return workers
 
 
-def _worker(client: Client, task_queue: str, activities: Sequence[Callable[..., Any]], *plugins: Plugin) -> Worker:
+def _worker(
+    client: Client, task_queue: str, store: Store, activities: Sequence[Callable[..., Any]], *plugins: Plugin
+) -> Worker:
     """One Worker, its limits set on purpose rather than by default."""
     return Worker(
         client,
@@ -72,7 +78,18 @@ def _worker(client: Client, task_queue: str, activities: Sequence[Callable[..., 
         default_heartbeat_throttle_interval=timedelta(seconds=1),
         graceful_shutdown_timeout=DRAIN,
         max_eager_activity_reservations_per_workflow_task=16,
+        max_workflow_task_external_storage_concurrency=1 if store.local else FETCHES_AT_ONCE,
     )
+
+
+def settle() -> None:
+    """Let the garbage collector pass over all that was loaded so far, and look less often for what is new.
+
+    It took a twentieth of a Worker's time with a thousand agents (MEASURED), and found nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 async def serve(settings: Settings) -> None:
@@ -103,6 +120,7 @@ async def serve(settings: Settings) -> None:
         except RPCError as error:
             # Only speed is lost: those attempts end by their heartbeat timeout.
             log.warning("could not look for orphaned attempts: %s", error)
+        settle()
         await stop.wait()
         log.info("draining")
 
