@@ -32,12 +32,14 @@ with workflow.unsafe.imports_passed_through():
     from tenuto.worker.config import Settings
     from tenuto.worker.implementations import Implementations
     from tenuto.worker.plugin import TenutoPlugin
-    from tenuto.worker.process import workers_for
+    from tenuto.worker.process import settle, workers_for
     from tenuto.worker.service.server import DYNAMIC_CONFIG, binary
     from tenuto.worker.simulation import Simulation
     from tenuto.workflows.contracts import RunInput, RunLimits, Script
     from tenuto.workflows.orchestration import Orchestration
+    from tenuto.workflows.policy.decide import DEFAULT_ALLOW
     from tenuto.workflows.script.dialects import close_interpreters, load
+    from tenuto.workflows.setup_contracts import Policy
 
 QUEUE = "bench"
 SCRIPTS = {
@@ -96,7 +98,8 @@ async def bare_run(client: Client, agents: int, width: int) -> tuple[float, int,
     return (took, *await history(handle))
 
 
-async def tenuto_run(client: Client, agents: int, width: int, dialect: str) -> tuple[float, int, int]:
+async def tenuto_run(client: Client, agents: int, width: int, dialect: str, workspace: Path) -> tuple[float, int, int]:
+    """A run as `tenuto run` starts it: in a workspace, so its agents are given tools."""
     name, source = SCRIPTS[dialect]
     run = RunInput(
         script=Script.of(load(source.encode(), name)),
@@ -104,6 +107,8 @@ async def tenuto_run(client: Client, agents: int, width: int, dialect: str) -> t
         has_args=True,
         limits=RunLimits(agents=agents, concurrency=width),
         simulate=True,
+        workspace=str(workspace),
+        policy=Policy(allow=list(DEFAULT_ALLOW)),
     )
     started = time.perf_counter()
     handle = await client.start_workflow(
@@ -149,16 +154,19 @@ async def measure(address: str, home: Path, url: str, asked: argparse.Namespace)
     plain = await Client.connect(address)
     client = await Client.connect(address, plugins=[TenutoPlugin(store)])
     settings = Settings.load(environ={"TENUTO_HOME": str(home), "TENUTO_TASK_QUEUE": QUEUE})
+    workspace = home / "workspace"
+    workspace.mkdir()
     ours, bare = [], []
     async with (
         ElsewhereSimulation(home, url) as simulation,
         Implementations(settings, store, simulation) as implementations,
         workers_for(client, settings, implementations)[0],
     ):
-        await tenuto_run(client, 32, asked.width, asked.dialect)  # warm interpreters and connections
+        settle()
+        await tenuto_run(client, 32, asked.width, asked.dialect, workspace)  # warm interpreters and connections
         for _ in range(asked.rounds):
             bare.append(await bare_run(plain, asked.agents, asked.width))
-            ours.append(await tenuto_run(client, asked.agents, asked.width, asked.dialect))
+            ours.append(await tenuto_run(client, asked.agents, asked.width, asked.dialect, workspace))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     ratios = [b[0] / o[0] for b, o in zip(bare, ours, strict=True)]
     for name, rows in (("bare Temporal", bare), (f"tenuto ({asked.dialect})", ours)):
