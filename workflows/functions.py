@@ -116,7 +116,7 @@ async def sh(
     timeout: float | None = None,  # noqa: ASYNC109 - the script API's own word
     env: Mapping[str, str] | None = None,
     check: bool = False,
-    repeat: bool = False,
+    repeat: bool = True,
 ) -> dict[str, Any]:
     """Run a command in the workspace: `exit_code`, `stdout`, `stderr`, `duration_s`, `log`. Raises `CallFailed`."""
     given = {"command": command, "cwd": cwd, "timeout": timeout, "env": env, "check": check, "repeat": repeat}

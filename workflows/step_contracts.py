@@ -41,8 +41,8 @@ class RunCommandInput(StepInput):
     cwd: str = "."
     env: dict[str, str] = Field(default_factory=dict)
     timeout_s: float = COMMAND_TIMEOUT_S
-    repeat: bool = False
-    """Whether it may be run again when a Worker was lost while it ran."""
+    repeat: bool = True
+    """Whether it is run again when a Worker was lost while it ran: a build or a test suite just starts over."""
 
 
 class RunCommandResult(Wire):

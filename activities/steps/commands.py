@@ -34,8 +34,8 @@ async def run_command(input: RunCommandInput, station: Station, store: Store) ->
         raise StepFailed(
             kinds.UNKNOWN_OUTCOME,
             f"{_named(input)}: the Worker that ran it since {before.started['at']} was lost before it ended, so "
-            "whether it took effect is unknown, and it was not run again. Look at what it left; a command that may run "
-            "twice says so: repeat: true in JavaScript, repeat=True in Python",
+            "whether it took effect is unknown, and it was not run again, as its repeat: false asks. Look at what it "
+            "left, and resume",
         )
     _check_sizes(input)
     station.require("Bash", {"command": input.command})

@@ -13,7 +13,7 @@ async def sh(
     timeout: float | None = None,  # noqa: ASYNC109 - the script API's own word
     env: Mapping[str, object] | None = None,
     check: bool = False,
-    repeat: bool = False,
+    repeat: bool = True,
 ) -> dict[str, Any]:
     """Run a shell command in the workspace, inside the run's sandbox and policy.
 
@@ -23,15 +23,16 @@ async def sh(
         timeout: seconds, 1,800 by default; a command that takes longer is ended with exit code 124.
         env: further environment variables.
         check: raise where the exit code is not 0.
-        repeat: the command may run twice: if its Worker is lost half-way it is run again, instead of failing.
+        repeat: if its Worker is lost half-way, the command is run again. With `False` the call fails instead: for
+            what must not happen twice.
 
     Returns:
         `exit_code`, `stdout` and `stderr` (each at most its last 64 KiB), `duration_s`, `log` (store key of all output
         where these are not all of it, else `None`), and `ended_by` where it did not end by itself (`timeout`, …).
 
     Raises:
-        RuntimeError: `refused: …` by the run's policy, `command_failed: …` with `check`, `unknown_outcome: …` when its
-            Worker was lost while it ran.
+        RuntimeError: `refused: …` by the run's policy, `command_failed: …` with `check`, and with `repeat=False`
+            `unknown_outcome: …` when its Worker was lost while it ran.
     """
     raise _outside_a_run("sh")
 

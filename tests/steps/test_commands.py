@@ -60,18 +60,19 @@ async def test_a_directory_outside_of_the_workspace_is_refused_with_nothing_run(
     await stage.fails(RunCommandInput, "bad_arguments", command="true", cwd=cwd)
 
 
-async def test_a_command_that_a_lost_worker_had_started_is_not_run_again(stage: Stage) -> None:
-    await lose(stage, "echo x >> log; sleep 60")
-    message = await stage.fails(RunCommandInput, "unknown_outcome", command="echo x >> log; sleep 60", attempt=2)
-    assert "repeat: true" in message and "echo x >> log" in message
+async def test_a_command_that_must_not_happen_twice_is_not_run_again_after_a_lost_worker(stage: Stage) -> None:
+    command = "echo x >> log; sleep 60"
+    await lose(stage, command)
+    message = await stage.fails(RunCommandInput, "unknown_outcome", command=command, repeat=False, attempt=2)
+    assert "was not run again" in message and "echo x >> log" in message
     assert (stage.root / "log").read_text() == "x\n"
 
 
-async def test_a_command_that_may_be_repeated_is_run_again(stage: Stage) -> None:
+async def test_a_command_whose_worker_was_lost_is_run_again(stage: Stage) -> None:
     await lose(stage, "echo x >> log; test -e again || sleep 60")
     (stage.root / "again").touch()
     command = "echo x >> log; test -e again || sleep 60"
-    assert (await stage.run(RunCommandInput, command=command, repeat=True, attempt=2)).exit_code == 0
+    assert (await stage.run(RunCommandInput, command=command, attempt=2)).exit_code == 0
     assert (stage.root / "log").read_text() == "x\nx\n"
 
 

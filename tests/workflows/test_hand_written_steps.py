@@ -98,7 +98,7 @@ async def test_every_step_has_the_value_that_a_python_script_gets(stage: Stage) 
     lines = [{"path": "a.py", "line": 1, "text": "x"}]
     assert report.result == ["done\n", "text", ["a.py", "b.py"], lines, {"n": 1}, "no forge"]
     command = next(one for one in steps.seen if isinstance(one, RunCommandInput))
-    assert (command.env, command.timeout_s, command.repeat) == ({"A": "1"}, 5, False)
+    assert (command.env, command.timeout_s, command.repeat) == ({"A": "1"}, 5, True)
 
 
 async def test_an_uncaught_failure_of_a_step_fails_the_run_with_its_kind(stage: Stage) -> None:

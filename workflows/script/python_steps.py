@@ -24,13 +24,13 @@ def _tenuto_step_functions(call, given, is_awaitable):
             raise TypeError(f"sh() takes env as a dict of texts, not {type(env).__name__}")
         return {str(key): str(env[key]) for key in env if env[key] is not None}
 
-    async def sh(command, *, cwd=None, timeout=None, env=None, check=False, repeat=False):
+    async def sh(command, *, cwd=None, timeout=None, env=None, check=False, repeat=True):
         options = {
             "cwd": None if cwd is None else textual("sh", "cwd", cwd),
             "timeout": None if timeout is None else seconds(timeout),
             "env": None if env is None else variables(env),
             "check": True if check else None,
-            "repeat": True if repeat else None,
+            "repeat": None if repeat else False,
         }
         return await call("sh", {"command": textual("sh", "a command", command), **given(options)})
 

@@ -48,7 +48,7 @@ globalThis.tenutoSteps = function (door) {
         timeout: seconds,
         env: variables,
         check: flag,
-        repeat: flag,
+        repeat: (value) => (value ? undefined : false),
       }),
     });
     const { exit_code: exitCode, duration_s: durationS, ended_by: endedBy, stdout, stderr, log } = done;
