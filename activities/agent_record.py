@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from tenuto.workflows.contracts import RunAgentInput, Usage
 
+from .journal_entries import Entry, Left, write_entry
 from .next_step import answer_text
 from .outfit import KeptWork
 from .store import Store
@@ -37,6 +38,14 @@ class RecordedCommand(BaseModel):
     command: str
     exit_code: int | None
     log: str | None
+
+
+class Recalled(BaseModel):
+    """Where the work of an agent was done and paid for, for one that was answered from the journal."""
+
+    run_id: str
+    agent: str
+    usage: Usage
 
 
 class AgentRecord(BaseModel):
@@ -69,6 +78,8 @@ class AgentRecord(BaseModel):
     commands: list[RecordedCommand]
     commit: str | None
     """Of a checkout of its own that it changed, with the branch that holds it in the user's repository."""
+    recalled: Recalled | None = None
+    """Set where another run did the work; `usage` is zero then."""
     branch: str | None
     turns_kept: int
     """How many of the conversation's messages lie under `turns/`."""
@@ -87,7 +98,10 @@ async def write_record(
     value: Any = None,
     failure: tuple[str, str] | None = None,
 ) -> None:
-    """Write the record of an agent that has ended, by a value or by a `(kind, message)`."""
+    """Write the record of an agent that has ended, by a value or by a `(kind, message)`.
+
+    With a value, its journal entry comes last: whoever finds the entry finds the record.
+    """
     answers = transcript.answers
     record = AgentRecord(
         run_id=input.run_id,
@@ -113,6 +127,15 @@ async def write_record(
         **transcript.ended(),
     )
     await store.put(record_key(folder_of(input.run_id, input.agent)), record.model_dump_json().encode())
+    if failure is None and input.entry is not None:
+        await write_entry(store, input.run_id, Entry(input.entry, input.agent, _left(input, record)))
+
+
+def _left(input: RunAgentInput, record: AgentRecord) -> Left:
+    """What has to be there for its value to be taken again."""
+    if input.isolation is not None:
+        return "commit" if record.commit is not None else "nothing"
+    return "files" if record.wrote else "nothing"
 
 
 def _done_by(calls: Sequence[ToolRecord]) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tenuto.workflows import failure_kinds as kinds
+from tenuto.workflows.journal import may_name_files
 
 from .errors import AgentFailed
 from .workspace.files import Files, OutsideWorkspace
 
-PATH_CHARS_MAX = 1024
 FILES_MAX = 200
 BYTES_MAX = 4 * 1024 * 1024
 """Of all items together: more than any context window holds."""
@@ -50,9 +51,24 @@ def resolve_context(
     return found
 
 
+def hash_of_files(item: str, files: Files, *, may_read: Callable[[str], bool] = lambda _path: True) -> str | None:
+    """sha256 of the texts that an item stands for where it names files; `None` for an item that is text itself.
+
+    Raises:
+        AgentFailed: `unusable_context`, as `resolve_context`.
+    """
+    paths = _paths(item, files)
+    if paths is None:
+        return None
+    digest = hashlib.sha256()
+    for text in _contents(paths, files, may_read):
+        digest.update(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+    return digest.hexdigest()
+
+
 def _paths(item: str, files: Files | None) -> Sequence[str] | None:
     """The files that an item names, at least one; `None` for an item that is text."""
-    if files is None or not item.strip() or len(item) > PATH_CHARS_MAX or not item.isprintable():
+    if files is None or not may_name_files(item):
         return None
     try:
         return [files.info(item).path]

@@ -8,6 +8,7 @@ Layout:
     runs/{run}/result.json                      the result, whole
     runs/{run}/input.json                       script, arguments and limits
     runs/{run}/log/{part:06d}.jsonl             narrator lines, in batches
+    runs/{run}/journal/{key}-{n}_{agent}_{left} one finished call: its name in the journal, whose it was, what it left
     runs/{run}/agents/{agent}/record.json       prompt, result, usage, outcome of one agent, and its last messages
     runs/{run}/agents/{agent}/turns/{n:06d}.json  messages of its conversation from the nth on, up to the next object
     payloads/{workflow}/{hh}/{sha256}           payloads too large for a history
@@ -42,6 +43,14 @@ class Store:
     async def put(self, key: str, data: bytes) -> None:
         """Write one object, whole, replacing what was there."""
         await obstore.put_async(self._objects, key, data)
+
+    async def copy(self, key: str, to: str) -> None:
+        """Copy one object within the store, replacing what was there.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        await obstore.copy_async(self._objects, key, to)
 
     async def put_file(self, key: str, path: Path) -> None:
         """Write one object from a file of any size, without holding all of it in memory."""

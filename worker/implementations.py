@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenuto.activities.agent import AgentActivities
 from tenuto.activities.credentials import Credentials
+from tenuto.activities.journal import JournalActivities
 from tenuto.activities.mcp.config import configured_servers
 from tenuto.activities.mcp.tools import McpServers
 from tenuto.activities.merging import MergeActivities
@@ -42,6 +43,7 @@ class Implementations:
         workshop = Workshop(store, places, clones, self._servers)
         self._agents = AgentActivities(store, Credentials(home), simulation.url, workshop)
         reports = ReportActivities(store)
+        journal = JournalActivities(store)
         steps = StepActivities(store, StepStations(store, places), found_lines, self._servers)
         self.all: list[Callable[..., Any]] = [
             self._agents.run_agent,
@@ -51,6 +53,9 @@ class Implementations:
             SetupActivities(store, walls=probe, servers=configured_servers).prepare_run,
             MergeActivities().integrate_commit,
             TidyActivities(home, clones).tidy_run,
+            journal.open_journal,
+            journal.recall_agents,
+            journal.hash_files,
             *steps.all,
         ]
         """What a Worker registers."""

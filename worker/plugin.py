@@ -45,6 +45,8 @@ PASSED_THROUGH = (
     "tenuto.workflows.contracts",
     "tenuto.workflows.details",
     "tenuto.workflows.failure_kinds",
+    "tenuto.workflows.journal",
+    "tenuto.workflows.journal_contracts",
     "tenuto.workflows.models",
     "tenuto.workflows.policy",
     "tenuto.workflows.run_state",

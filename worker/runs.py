@@ -99,6 +99,8 @@ class Runs:
             Unreachable: there is no Temporal Service.
         """
         client = await self.client()
+        if input.clock is None:
+            input = input.model_copy(update={"clock": datetime.now(UTC).timestamp()})
         pairs = [("TenutoWorkflow", input.script.name), ("TenutoStatus", "running"), ("TenutoOwner", input.owner or "")]
         attributes = TypedSearchAttributes(
             [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in pairs]
@@ -160,6 +162,13 @@ class Runs:
         except RPCError as error:
             raise _unless_unknown(error, run_id) from None
         raise UnknownRun(f"there is no run {run_id!r}; `tenuto ls` lists them")
+
+    async def kept(self, run_id: str) -> bool:
+        """Whether the store knows what a run was started with."""
+        try:
+            return await self.store.size(f"runs/{run_id}/input.json") > 0
+        except FileNotFoundError:
+            return False
 
     # ------------------------------------------------------------------------------------------------ reading
 

@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from . import contracts, models
-    from .contracts import RunAgentInput, RunAgentResult
+    from .contracts import AgentState, RunAgentInput, RunAgentResult
     from .failure_kinds import BAD_OPTION, MERGE_CONFLICT, THROWN_KINDS, UNKNOWN_AGENT_TYPE, UNUSABLE_SCHEMA
     from .run_state import Agent, label_of
     from .script.protocol import CallError, Outcome
@@ -67,7 +67,7 @@ class AgentCalls:
         except ValidationError as error:
             return self._refuse(agent, _bad_option(error))
         ledger.queue(agent)
-        task = asyncio.create_task(self._dispatch(agent, input))
+        task = asyncio.create_task(self._dispatch(agent, input, _files(options.get("inputs"))))
         self._tasks[task] = None
         task.add_done_callback(self._forget)
         try:
@@ -86,16 +86,22 @@ class AgentCalls:
             task.cancel()
         return tasks
 
-    async def _dispatch(self, agent: Agent, input: RunAgentInput) -> Outcome:
+    async def _dispatch(self, agent: Agent, input: RunAgentInput, files: list[str]) -> Outcome:
         run, ledger = self._run, self._run.ledger
+        state: AgentState = "done"
         try:
-            async with run.width, run.pending:
-                # Money may have gone while this call was queued.
-                if refusal := self._refusal(0):
-                    ledger.withdraw(agent)
-                    return self._refuse(agent, refusal)
-                ledger.start(agent, workflow.time())
-                result = await self._execute(input)
+            input = await run.journal.named(input, files)
+            result = await run.journal.recall(input)
+            if result is not None:
+                state = "cached"
+            else:
+                async with run.width, run.pending:
+                    # Money may have gone while this call was queued.
+                    if refusal := self._refusal(0):
+                        ledger.withdraw(agent)
+                        return self._refuse(agent, refusal)
+                    ledger.start(agent, workflow.time())
+                    result = await self._execute(input)
             if input.merge == QUEUE:
                 result = await run.merges.integrate(input, result, self._go_on)
         except NotMerged as error:
@@ -108,7 +114,7 @@ class AgentCalls:
         except ActivityError as error:
             return self._failed(agent, error)
         agent.model = result.model or agent.model
-        ledger.end(agent, "done", workflow.time(), result.usage, result.attempts)
+        ledger.end(agent, state, workflow.time(), result.usage, result.attempts)
         return Outcome(value=result.value)
 
     async def _execute(self, input: RunAgentInput) -> RunAgentResult:
@@ -212,6 +218,13 @@ class AgentCalls:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
+
+
+def _files(value: Any) -> list[str]:
+    """`inputs` of a call: paths and patterns, or one."""
+    if value is None:
+        return []
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
 
 
 def _texts(key: str, value: Any) -> Any:

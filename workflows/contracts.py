@@ -96,6 +96,10 @@ class RunInput(Wire):
     """Whether the namespace has Tenuto's search attributes; decided once, by whoever starts the run."""
     seed: str | None = None
     """Seed of randomness; the run id unless inherited."""
+    clock: float | None = None
+    """Time at which the script's clock begins, Unix seconds: the start of the run, or of the one it resumes."""
+    resume_from: str | None = None
+    """Run whose journal answers calls that it has made already."""
 
 
 class RunError(Wire):
@@ -271,6 +275,8 @@ class RunAgentInput(Wire):
     conflict: ConflictInput | None = None
     """Brought into the checkout before the agent goes on; what it is told takes the place of the prompt."""
     simulate: bool = False
+    entry: str | None = None
+    """Name of its journal entry, `{key}-{ordinal}`, which is written when it has a value."""
 
 
 class RunAgentResult(Wire):

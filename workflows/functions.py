@@ -208,8 +208,8 @@ def failures() -> list[dict[str, Any]]:
 
 
 def now() -> float:
-    """Workflow time, Unix seconds."""
-    return workflow.time()
+    """The run's clock, Unix seconds."""
+    return _here.get().run.now
 
 
 async def sleep(seconds: float) -> None:

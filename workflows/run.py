@@ -19,6 +19,7 @@ from .agent_call import AgentCalls
 from .errors import RunEnded, ScriptFailed
 from .locks import Locks
 from .merge_queue import MergeQueue
+from .recall import Journal
 from .step_limit import StepGuard
 from .steps import StepCalls
 from .width import Width
@@ -65,6 +66,7 @@ class Run:
         self.ledger = RunLedger([phase.title for phase in input.script.phases])
         self.width = Width(input.limits.concurrency)
         self.pending = Width(PENDING_MAX)
+        self.journal = Journal(self)
         self.agents = AgentCalls(self)
         self.steps = StepCalls(self)
         self.merges = MergeQueue(self)
@@ -82,6 +84,7 @@ class Run:
             started_at=_iso(info.start_time),
             simulated=input.simulate,
         )
+        self._began = workflow.time()
         self._log_parts = 0
         self._saving: list[asyncio.Task[None]] = []
         self._detailed_at = self._memoed_at = 0.0
@@ -93,6 +96,12 @@ class Run:
         """The Task Queue of what works in the shared workspace; `None` is the run's own."""
         host = self.input.host
         return setup_contracts.host_queue(workflow.info().task_queue, host) if host else None
+
+    @property
+    def now(self) -> float:
+        """The script's clock, Unix seconds. A run that resumes another one begins when that one began."""
+        clock = self.input.clock
+        return workflow.time() if clock is None else clock + workflow.time() - self._began
 
     @property
     def budget(self) -> Budget:
@@ -136,6 +145,7 @@ class Run:
         self.show_progress()
         try:
             await self._prepare()
+            await self._open_journal()
             value = await body()
         except RunEnded as ended:
             error = contracts.RunError(kind=ended.kind, message=str(ended), line=ended.line)
@@ -180,6 +190,15 @@ class Run:
         for notice in self.setup.notices:
             self.say(notice)
 
+    async def _open_journal(self) -> None:
+        """Raises `ScriptFailed` where what the earlier run left cannot be read, ever."""
+        try:
+            await self.journal.open()
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise asyncio.CancelledError from error
+            raise ScriptFailed(str(error.cause or error), kind="journal") from error
+
     async def _keep(
         self,
         status: RunState | None,
@@ -193,7 +212,7 @@ class Run:
         Args:
             status: `None` for a run that has a value; what became of its agents decides.
         """
-        under_way = [*self.agents.cancel(), *self.steps.cancel()]
+        under_way = [*self.agents.cancel(), *self.steps.cancel(), *self.journal.cancel()]
         if under_way:
             await workflow.wait(under_way)
         await self._tidy()

@@ -135,7 +135,7 @@ class ScriptRun:
         failures = self._run.ledger.failures
         new = tuple(failure.model_dump() for failure in failures[self._failures_told :])
         self._failures_told = len(failures)
-        return StepContext(now=workflow.time(), budget=self._run.budget, new_failures=new)
+        return StepContext(now=self._run.now, budget=self._run.budget, new_failures=new)
 
     def _dispatch(self, step: Step) -> None:
         ended = isinstance(step, Finished | Failed)

@@ -80,6 +80,9 @@ def run_(
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave when the run waits for a person: exit 5.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before an unknown script.")] = False,
     id: Annotated[str | None, typer.Option(metavar="RUN", help="Run id; an existing run is attached to.")] = None,
+    resume_from: Annotated[
+        str | None, typer.Option(metavar="RUN", help="A run that has ended: what its agents finished is reused.")
+    ] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Simulated models: no key, no cost.")] = False,
     local_store: LocalStoreOption = None,
     json: JsonOption = False,
@@ -111,6 +114,7 @@ def run_(
             no_wait=no_wait,
             yes=yes,
             run_id=id,
+            resume_from=resume_from,
             simulate=simulate,
             local_store=local_store,
             json=json,

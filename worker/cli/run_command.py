@@ -56,6 +56,7 @@ class RunOptions:
     no_wait: bool = False
     yes: bool = False
     run_id: str | None = None
+    resume_from: str | None = None
     simulate: bool = False
     local_store: bool | None = None
     json: bool = False
@@ -82,6 +83,8 @@ def run(options: RunOptions) -> int:
     from ..runs import check_run_id, new_run_id
 
     run_id = check_run_id(options.run_id) if options.run_id is not None else new_run_id()
+    if options.resume_from is not None and check_run_id(options.resume_from) == run_id:
+        raise UsageError(f"--resume-from and --id are both {run_id!r}: a resumed run is a new one, so leave out --id")
     if settings.embedded and not options.simulate:
         _check_credentials(settings)
     _check_policy(run_input, workspace)
@@ -236,6 +239,8 @@ async def _run(
     options: RunOptions, settings: Settings, run_input: RunInput, run_id: str, started: asyncio.Event
 ) -> int:
     runs = open_runs(settings, starts=False)
+    if options.resume_from is not None:
+        run_input = await _resuming(runs, run_input, options.resume_from)
     report = await _start_or_attach(runs, run_input, run_id, attach=options.run_id is not None)
     started.set()
     if options.detach:
@@ -246,6 +251,16 @@ async def _run(
             print_line(run_id)
         return 0
     return await follow_to_the_end(runs, run_id, json=options.json, no_wait=options.no_wait)
+
+
+async def _resuming(runs: Runs, run_input: RunInput, resumed: str) -> RunInput:
+    from ..connect import Unreachable
+    from ..resuming import resuming
+
+    try:
+        return await resuming(runs, run_input, resumed)
+    except Unreachable as error:
+        raise UsageError(str(error)) from None
 
 
 async def _start_or_attach(runs: Runs, run_input: RunInput, run_id: str, *, attach: bool) -> RunReport:
