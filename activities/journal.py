@@ -32,7 +32,7 @@ from .left_behind import Writer, lost_commits, lost_files, sha256_of
 from .places import rules_of
 from .run_setup import load_setup
 from .store import Store
-from .transcript import folder_of
+from .transcript import folder_of, record_key
 from .workspace.confined import ConfinedFiles
 from .workspace.files import Files, OutsideWorkspace
 
@@ -104,7 +104,7 @@ class JournalActivities:
 
     async def _record(self, run_id: str, agent: str) -> dict[str, Any] | None:
         try:
-            found = json.loads(await self._store.get(f"{folder_of(run_id, agent)}/record.json"))
+            found = json.loads(await self._store.get(record_key(folder_of(run_id, agent))))
         except (FileNotFoundError, ValueError):
             return None
         return found if isinstance(found, dict) and found.get("failure") is None else None
@@ -115,7 +115,7 @@ class JournalActivities:
             return RecalledAgent(found=False)
         old, new = folder_of(input.resumed, call.was), folder_of(input.run_id, call.agent)
         for key in await self._store.keys(old):
-            if not key.endswith("/record.json"):
+            if key != record_key(old):
                 await self._store.copy(key, new + key.removeprefix(old))
         given: dict[str, Any] = {"value": record.get("value")}
         if record.get("served") not in (None, record.get("model")):
@@ -131,7 +131,7 @@ class JournalActivities:
             "usage": Usage().model_dump(),
             "recalled": record.get("recalled") or paid,
         }
-        await self._store.put(f"{new}/record.json", json.dumps(record).encode())
+        await self._store.put(record_key(new), json.dumps(record).encode())
         await write_entry(self._store, input.run_id, Entry(call.entry, call.agent, left_of(call.left)))
         return RecalledAgent(found=True, **given)
 

@@ -1,4 +1,4 @@
-"""What an earlier run has paid for is not paid again: not after an edit, not after a failure, not in another dialect's."""
+"""What an earlier run has paid for is not paid again: not after an edit, a failure, or a stop."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_after_an_edit_only_what_was_edited_runs(served: Served, dialect: str) -
 
 
 def test_a_stopped_run_gives_up_what_it_finished_and_nothing_else(served: Served) -> None:
-    served.api.control(rules=[{"match": {"prompt": "half task [0-5]$"}, "hold_s": 60}])
+    served.api.control(rules=[{"match": {"prompt_regex": "half task [0-5]$"}, "latency_s": 60}])
     follower = served.start("many.py", "wf_half", n=AGENTS, name="half")
     until(lambda: served.answered("half") >= AGENTS - 6)
     until(lambda: served.tenuto.json("show", "wf_half")["census"]["done"] == AGENTS - 6)
@@ -80,3 +80,14 @@ def test_a_run_that_goes_on_or_never_was_is_not_resumed(served: Served) -> None:
     unknown = served.tenuto("run", "many.py", "--resume-from", "wf_never")
     assert (unknown.returncode, "no run 'wf_never'" in unknown.stderr) == (2, True)
     served.tenuto.json("stop", "wf_live")
+
+
+def test_resume_starts_an_ended_run_again_with_another_cap(served: Served) -> None:
+    first = ended(served.start("many.py", "wf_capped", "--max-agents", "3", n=5, name="capped"), code=3)
+    assert (first["census"]["done"], len(first["failures"])) == (3, 2)
+    resumed = ended(served.follow("resume", "wf_capped", "--max-agents", "9", "--id", "wf_uncapped", "--json"))
+    assert (resumed["census"]["cached"], resumed["census"]["done"]) == (3, 2)
+    assert resumed["result"]["said"][:3] == first["result"]["said"][:3]
+    assert len(served.asked("capped")) == 5
+    assert served.tenuto("resume", "wf_capped", "--id", "wf_capped").returncode == 2
+    assert served.tenuto("resume", "wf_never").returncode == 2

@@ -122,6 +122,41 @@ def run_(
     )
 
 
+@app.command(name="resume")
+def resume_(
+    run: RunArgument,
+    *,
+    concurrency: Annotated[int | None, typer.Option(min=1, metavar="N", help="Another width.")] = None,
+    max_agents: Annotated[int | None, typer.Option(min=1, metavar="N", help="Another cap of agents.")] = None,
+    max_usd: Annotated[float | None, typer.Option(min=0, metavar="X", help="Another ceiling in dollars.")] = None,
+    max_output_tokens: Annotated[int | None, typer.Option(min=1, metavar="N", help="Another `budget`.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Do not follow the run.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave when the run waits for a person: exit 5.")] = False,
+    id: Annotated[str | None, typer.Option(metavar="RUN", help="Id of the new run.")] = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Start a run that has ended again, as a new one: what its agents finished is reused and costs nothing."""
+    from .resume_command import resume
+    from .run_command import RunOptions
+
+    return resume(
+        run,
+        RunOptions(
+            script=run,
+            concurrency=concurrency,
+            max_agents=max_agents,
+            max_usd=max_usd,
+            max_output_tokens=max_output_tokens,
+            detach=detach,
+            no_wait=no_wait,
+            run_id=id,
+            resume_from=run,
+            json=json,
+        ),
+    )
+
+
 @app.command(name="check")
 def check_(script: ScriptArgument, json: JsonOption = False, debug: DebugOption = False) -> int:
     """Load and type-check a script without running it; exit 1 with line, caret and reason."""

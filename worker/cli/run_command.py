@@ -86,9 +86,14 @@ def run(options: RunOptions) -> int:
     if options.resume_from is not None and check_run_id(options.resume_from) == run_id:
         raise UsageError(f"--resume-from and --id are both {run_id!r}: a resumed run is a new one, so leave out --id")
     if settings.embedded and not options.simulate:
-        _check_credentials(settings)
+        check_credentials(settings)
     _check_policy(run_input, workspace)
     _confirm(options, settings, run_input)
+    return launch(options, settings, run_input, run_id)
+
+
+def launch(options: RunOptions, settings: Settings, run_input: RunInput, run_id: str) -> int:
+    """Start what was checked, and follow it unless `--detach` says not to; the exit code. Raises `UsageError`."""
     if settings.embedded:
         settings = _start_service(settings, options.simulate)
     started = asyncio.Event()
@@ -117,7 +122,7 @@ def build_input(options: RunOptions, settings: Settings, workspace: Path) -> Run
     loaded, path = load_script(options.script, workspace, settings.home)
     limits = limits_of(options, settings, loaded)
     if limits.usd is not None:
-        _check_price(resolve(settings.model))
+        check_price(resolve(settings.model))
     policy = run_policy(
         settings, workspace, allow=options.allow, deny=options.deny, sandbox=options.sandbox, notice=notice
     )
@@ -157,7 +162,8 @@ def _lower(asked: float | None, flag: float | None) -> float | None:
     return min((value for value in (asked, flag) if value is not None), default=None)
 
 
-def _check_price(model: str) -> None:
+def check_price(model: str) -> None:
+    """Raises `UsageError` where a ceiling in dollars could not be kept."""
     from tenuto.activities.prices import known
 
     if not known(model):
@@ -167,7 +173,8 @@ def _check_price(model: str) -> None:
         )
 
 
-def _check_credentials(settings: Settings) -> None:
+def check_credentials(settings: Settings) -> None:
+    """Raises `UsageError` where the embedded Worker would find no credential."""
     from tenuto.activities.credentials import Credentials, CredentialsFileError
 
     try:

@@ -1,0 +1,80 @@
+"""`tenuto resume`: an ended run starts again, as a new one that pays for nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..config import Settings, UsageError
+from .run_command import RunOptions, check_credentials, check_price, launch
+from .session import open_runs
+
+if TYPE_CHECKING:
+    from tenuto.workflows.contracts import RunInput, RunLimits
+
+    from ..runs import Runs
+
+
+def resume(run_id: str, options: RunOptions) -> int:
+    """Start a new run from an ended one's script, arguments, workspace and caps, and follow it; the exit code.
+
+    Args:
+        options: `limits` given here take the place of the earlier run's; the rest is how to follow.
+
+    Raises:
+        UsageError: there is no such run, or it has not ended.
+    """
+    from tenuto.workflows.models import resolve
+
+    from ..runs import check_run_id, new_run_id
+
+    check_run_id(run_id)
+    new_id = check_run_id(options.run_id) if options.run_id is not None else new_run_id()
+    if new_id == run_id:
+        raise UsageError(f"--id is {new_id!r}, the run that is resumed: the new one needs another id, or none given")
+    before = asyncio.run(_ended_input(open_runs(Settings.load(Path.cwd())), run_id))
+    workspace = Path(before.workspace) if before.workspace is not None else Path.cwd()
+    if not workspace.is_dir():
+        raise UsageError(
+            f"{run_id} worked in {workspace}, which is not a directory here; name another one with "
+            f"tenuto run SCRIPT --workspace DIR --resume-from {run_id}"
+        )
+    settings = Settings.load(workspace)
+    if settings.disabled_by:
+        raise UsageError(f"starting runs is turned off by {settings.disabled_by}; unset it to resume {run_id}")
+    limits = _limits(options, before.limits)
+    if limits.usd is not None:
+        check_price(resolve(before.model))
+    if settings.embedded and not before.simulate:
+        check_credentials(settings)
+    # Its journal, seed and clock are added when the new run is started.
+    input = before.model_copy(update={"limits": limits, "resume_from": None})
+    return launch(_simulated(options, before), settings, input, new_id)
+
+
+async def _ended_input(runs: Runs, run_id: str) -> RunInput:
+    from ..connect import Unreachable
+    from ..resuming import ended_run
+
+    try:
+        await ended_run(runs, run_id)
+        return await runs.input(run_id)
+    except Unreachable as error:
+        raise UsageError(str(error)) from None
+
+
+def _limits(options: RunOptions, before: RunLimits) -> RunLimits:
+    given = {
+        "agents": options.max_agents,
+        "concurrency": options.concurrency,
+        "usd": options.max_usd,
+        "output_tokens": options.max_output_tokens,
+    }
+    return before.model_copy(update={name: value for name, value in given.items() if value is not None})
+
+
+def _simulated(options: RunOptions, before: RunInput) -> RunOptions:
+    from dataclasses import replace
+
+    return replace(options, simulate=before.simulate)
