@@ -25,6 +25,7 @@ from .credentials import Credentials
 from .errors import AgentFailed, Verdict, classify
 from .messages_api import MessagesApi
 from .outfit import Equipment, KeptWork, Unequipped, Work
+from .run_holds import RunHolds, Tell, hold_kind, signal_run
 from .store import Store
 from .structured_output import OutputForm, OutputForms, UnusableSchema
 from .transcript import Transcript, folder_of, now
@@ -34,6 +35,10 @@ FIRST_HEARTBEAT_S = 1.0
 HEARTBEAT_S = 3.0
 """Well under the heartbeat timeout of 30 s, on a busy machine too."""
 BACKOFF_MAX_S = 60.0
+HOLD_S = 10.0
+"""A rate limit that lasts longer holds the run up, and is told to it."""
+LOOK_S = 4.0
+"""How often an agent that is held up looks whether there is a new credential: it asks the API for nothing then."""
 
 
 class AgentActivities:
@@ -49,9 +54,11 @@ class AgentActivities:
         credentials: Credentials,
         simulated_url: Callable[[], Awaitable[str]],
         equipment: Equipment | None = None,
+        tell: Tell = signal_run,
     ) -> None:
         self._store = store
         self._equipment = equipment or Unequipped()
+        self._holds = RunHolds(tell)
         self._api = MessagesApi(credentials, simulated_url)
         self._forms = OutputForms()
 
@@ -63,7 +70,12 @@ class AgentActivities:
             ApplicationError: `type` is the kind (`workflows/failure_kinds.py`). Non-retryable with
                 `AgentFailureDetails` when the agent has failed for good; else with `next_retry_delay`.
         """
-        return await _Attempt(self._store, self._api, self._forms, self._equipment, input).run()
+        return await _Attempt(self._store, self._api, self._forms, self._equipment, self._holds, input=input).run()
+
+    @activity.defn(name="open_gates")
+    async def open_gates(self) -> None:
+        """Ask the API again, whatever it said about when: a person wants it so."""
+        self._api.open_gates()
 
     async def close(self) -> None:
         """Close the connections to the API."""
@@ -74,7 +86,14 @@ class _Attempt:
     """One attempt of one call."""
 
     def __init__(
-        self, store: Store, api: MessagesApi, forms: OutputForms, equipment: Equipment, input: RunAgentInput
+        self,
+        store: Store,
+        api: MessagesApi,
+        forms: OutputForms,
+        equipment: Equipment,
+        holds: RunHolds,
+        *,
+        input: RunAgentInput,
     ) -> None:
         self._store = store
         self._equipment = equipment
@@ -86,7 +105,14 @@ class _Attempt:
         self._transcript = Transcript(store, folder_of(input.run_id, input.agent))
         self._doing = ""
         info = activity.info()
+        before = _before(info)
+        self._held_before = before.holds
+        self._was_held = before.held
+        self._holds = holds
+        self._telling: set[asyncio.Task[None]] = set()
         self._number = info.attempt
+        self._tries = info.attempt - before.holds
+        """Attempts that were not spent on waiting: the others try nobody's patience."""
         self._started_at = now() if info.attempt == 1 else info.scheduled_time.isoformat(timespec="milliseconds")
 
     async def run(self) -> RunAgentResult:
@@ -103,14 +129,24 @@ class _Attempt:
         finally:
             if self._work is not None:
                 await self._work.close()
+            if self._telling:
+                await asyncio.wait(self._telling)
         return value
 
     async def _converse(self) -> RunAgentResult:
         input, transcript = self._input, self._transcript
+        if input.resumed is not None:
+            self._api.open_gates_of(input.run_id, input.resumed)
+        if self._was_held:
+            await self._api.check(simulate=input.simulate)
         if self._number > 1:
             await transcript.load()
+        elif input.restarts is not None:
+            await transcript.discard()
         self._work = work = await self._equipment.open(input, self._say)
-        conversation = Conversation(input, transcript, self._form(), self._api, say=self._say, outfit=work.outfit)
+        conversation = Conversation(
+            input, transcript, self._form(), self._api, say=self._say, outfit=work.outfit, accepted=self._accepted
+        )
         limit = asyncio.timeout(self._time_left_s())
         try:
             async with limit:
@@ -125,8 +161,8 @@ class _Attempt:
         await self._record(value=value)
         # Only what is given is sent: a thousand results should not carry a thousand copies of the defaults.
         given: dict[str, Any] = {}
-        if self._number > 1:
-            given["attempts"] = self._number
+        if self._tries > 1:
+            given["attempts"] = self._tries
         served = transcript.answers[-1].model
         if served != input.model:
             given["model"] = served
@@ -145,7 +181,7 @@ class _Attempt:
     def _time_left_s(self) -> float | None:
         """Of the call's own timeout, which all attempts share; a hold (no credential, no credit) restarts it."""
         timeout_s, info = self._input.timeout_s, activity.info()
-        if timeout_s is None or self._number == 1 or _was_held(info):
+        if timeout_s is None or self._number == 1 or self._was_held:
             return timeout_s
         return timeout_s - (datetime.now(UTC) - info.scheduled_time).total_seconds()
 
@@ -154,21 +190,27 @@ class _Attempt:
     async def _ended_by(self, error: Exception) -> ApplicationError:
         """The failure to raise for an error, after recording it if it is final."""
         verdict = classify(error)
-        final = verdict.action == "fail" or (verdict.patience is not None and self._number >= verdict.patience)
+        final = verdict.action == "fail" or (verdict.patience is not None and self._tries >= verdict.patience)
         if not final:
-            if verdict.action == "park" or verdict.kind in kinds.HOLDS:
+            delay_s = self._delay_s(verdict)
+            if _holds_up(verdict):
+                parked = verdict.kind in (kinds.CREDENTIAL, kinds.CREDIT)
                 activity.heartbeat(self._progress(held=True))
-            delay = timedelta(seconds=self._delay_s(verdict))
+                await self._holds.held(
+                    self._input.run_id, hold_kind(verdict.kind), verdict.message, None if parked else verdict.delay_s
+                )
+                delay_s = min(delay_s, LOOK_S * random.uniform(0.75, 1.25))
+            delay = timedelta(seconds=delay_s)
             # Benign: expected, and so logged in a line of debug output, not as a warning with a traceback.
             return ApplicationError(
                 verdict.message, type=verdict.kind, next_retry_delay=delay, category=ApplicationErrorCategory.BENIGN
             )
         message = verdict.message
         if verdict.action != "fail":
-            message = f"given up after {self._number} attempts: {message}"
+            message = f"given up after {self._tries} attempts: {message}"
         message = await self._keep_failed_work(message)
         await self._record(failure=(verdict.kind, message))
-        details = AgentFailureDetails(usage=_counted(self._transcript.usage), attempts=self._number)
+        details = AgentFailureDetails(usage=_counted(self._transcript.usage), attempts=self._tries)
         return ApplicationError(message, details, type=verdict.kind, non_retryable=True)
 
     def _delay_s(self, verdict: Verdict) -> float:
@@ -176,7 +218,7 @@ class _Attempt:
         spread = random.uniform(0.5, 1.5)
         if verdict.delay_s is not None:
             return verdict.delay_s + 0.5 * spread
-        return min(BACKOFF_MAX_S, 0.5 * 2.0 ** min(self._number, 10)) * spread
+        return min(BACKOFF_MAX_S, 0.5 * 2.0 ** min(self._tries, 10)) * spread
 
     async def _record_if_stopped(self) -> None:
         """Record what was paid for an agent that is stopped; a Worker that shuts down only passes it on."""
@@ -203,7 +245,7 @@ class _Attempt:
             self._store,
             self._input,
             self._transcript,
-            attempts=self._number,
+            attempts=self._tries,
             started_at=self._started_at,
             kept=self._kept,
             value=value,
@@ -231,7 +273,16 @@ class _Attempt:
 
     def _progress(self, *, held: bool = False) -> AgentProgress:
         transcript = self._transcript
-        return AgentProgress(turns=len(transcript.answers), usage=transcript.usage, activity=self._doing, held=held)
+        holds = self._held_before + held
+        given: dict[str, Any] = {"holds": holds, "held": held} if holds else {}
+        return AgentProgress(turns=len(transcript.answers), usage=transcript.usage, activity=self._doing, **given)
+
+    def _accepted(self, asked_at: float) -> None:
+        """The API took a request: if the run was held up, it goes on."""
+        task = asyncio.create_task(self._holds.accepted(self._input.run_id, asked_at, was_held=self._was_held))
+        self._was_held = False
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
 
 def _counted(usage: Usage) -> Usage:
@@ -239,7 +290,13 @@ def _counted(usage: Usage) -> Usage:
     return Usage(**{name: count for name, count in usage if count})
 
 
-def _was_held(info: activity.Info) -> bool:
-    """Whether the attempt before this one ended in a hold."""
+def _holds_up(verdict: Verdict) -> bool:
+    """Whether an error says that nobody on this credential gets anywhere for a while."""
+    long = verdict.kind == kinds.RATE_LIMIT and (verdict.delay_s or 0.0) > HOLD_S
+    return verdict.action == "park" or verdict.kind in kinds.HOLDS or long
+
+
+def _before(info: activity.Info) -> AgentProgress:
+    """What the attempt before this one said last."""
     details = list(info.heartbeat_details)
-    return bool(details) and AgentProgress.model_validate(details[0]).held
+    return AgentProgress.model_validate(details[0]) if details else AgentProgress()

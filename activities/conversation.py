@@ -35,6 +35,7 @@ class Conversation:
     Args:
         transcript: what was said so far; its last turn of tools may have been begun by an attempt that was lost.
         say: told what is going on, in a few words.
+        accepted: told, with the moment (monotonic) at which it was sent, that the API took a request.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class Conversation:
         *,
         say: Callable[[str], None],
         outfit: Outfit = PLAIN,
+        accepted: Callable[[float], None] = lambda _asked_at: None,
     ) -> None:
         self._input = input
         self._transcript = transcript
         self._form = form
         self._api = api
         self._say = say
+        self._accepted = accepted
         self._requests = AgentRequests(input, form, outfit, api.context)
         self._stalls = 0
         self._outfit = outfit
@@ -104,7 +107,11 @@ class Conversation:
         request = self._requests.build(self._transcript.messages)
         try:
             response = await self._api.ask(
-                request, simulate=self._input.simulate, stall_s=self._input.stall_ms / 1000, say=self._say
+                request,
+                simulate=self._input.simulate,
+                stall_s=self._input.stall_ms / 1000,
+                say=self._say,
+                accepted=self._accepted,
             )
         except Stalled as error:
             self._stalls += 1

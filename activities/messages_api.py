@@ -8,10 +8,12 @@ from typing import Any
 
 import anthropic
 
+from tenuto.workflows import failure_kinds as kinds
+
 from .clients import Clients
 from .context_management import ContextManagement, silence_s
 from .credentials import Credentials, Source
-from .errors import NoCredential, classify
+from .errors import NoCredential, RetryLater, Verdict, classify
 from .model_limits import cache_tokens_min
 from .prefix_gate import Passage, PrefixGate
 from .prompt_cache import shared_prefix
@@ -20,6 +22,8 @@ from .streaming import Response, ask
 
 REJECTED_S = 60.0
 """How long a rejected credential comes last: thousands of agents need not find out one by one."""
+REFUSED_S = 15.0
+"""So long a refused credential is not asked on again, unless another one takes its place; then one agent tries."""
 SIMULATED_KEY = "simulated"
 
 
@@ -38,55 +42,142 @@ class MessagesApi:
         self.context = ContextManagement()
         """What is known of the ways in which models keep long conversations within their window."""
         self._rejected_at: dict[Source, float] = {}
+        self._refused: dict[Source, tuple[float, Verdict]] = {}
+        """Credentials without access or credit: since when, and in whose words."""
+        self._resumed: dict[str, int] = {}
 
     async def ask(
-        self, request: Mapping[str, Any], *, simulate: bool, stall_s: float, say: Callable[[str], None]
+        self,
+        request: Mapping[str, Any],
+        *,
+        simulate: bool,
+        stall_s: float,
+        say: Callable[[str], None],
+        accepted: Callable[[float], None] = lambda _asked_at: None,
     ) -> Response:
         """Send one request; on a 401 send it again at once on the next credential.
 
-        `say` is told, in a few words, what is going on.
+        `say` is told, in a few words, what is going on; `accepted`, with the moment (monotonic) at which it was sent,
+        that the API began to answer the request.
 
         Raises:
             NoCredential: there is none.
-            RetryLater: the credential's gate stays closed for long.
+            RetryLater: the credential's gate stays closed for long, or it was refused a moment ago.
             anthropic.AuthenticationError: the last credential was rejected too.
             Others as `streaming.ask`.
         """
         sources = await self._sources(simulate)
         for left, source in enumerate(sources, 1 - len(sources)):
             try:
-                return await self._ask_on(source, request, stall_s, say)
+                self._check_refused(source)
+                return await self._ask_on(source, request, stall_s, say, accepted=accepted)
             except anthropic.AuthenticationError:
                 self._rejected_at[source] = time.monotonic()
                 if left == 0:
                     raise
+            except RetryLater as error:
+                if left == 0 or error.kind != kinds.CREDENTIAL:
+                    raise
         raise NoCredential(self._credentials.describe())
+
+    async def check(self, *, simulate: bool) -> None:
+        """Whether there is any use in asking now: nothing is sent.
+
+        Raises:
+            NoCredential: there is none.
+            RetryLater: the API said no, and it is too early to ask it again.
+        """
+        sources = await self._sources(simulate)
+        for left, source in enumerate(sources, 1 - len(sources)):
+            try:
+                self._check_refused(source, try_again=False)
+                if (gate := self._gates.get(source)) is not None:
+                    gate.check()
+            except RetryLater as error:
+                if left == 0 or error.kind != kinds.CREDENTIAL:
+                    raise
+            else:
+                return
+        raise NoCredential(self._credentials.describe())
+
+    def open_gates(self) -> None:
+        """Ask again at once, whatever the API said about when."""
+        self._refused.clear()
+        for gate in self._gates.values():
+            gate.open()
+
+    def open_gates_of(self, run_id: str, resumed: int) -> None:
+        """The same, the first time that an agent brings the news of it."""
+        if resumed > self._resumed.get(run_id, 0):
+            self._resumed[run_id] = resumed
+            self.open_gates()
+
+    def _check_refused(self, source: Source, *, try_again: bool = True) -> None:
+        """Raise `RetryLater` for a credential that was refused a moment ago; else the caller is the one who tries."""
+        refused = self._refused.get(source)
+        if refused is None:
+            return
+        since, verdict = refused
+        left = since + REFUSED_S - time.monotonic()
+        if left > 0:
+            raise RetryLater(verdict.kind, verdict.message, left)
+        if try_again:
+            self._refused[source] = (time.monotonic(), verdict)
 
     async def close(self) -> None:
         """Close all connections."""
         await self._clients.close()
 
     async def _ask_on(
-        self, source: Source, request: Mapping[str, Any], stall_s: float, say: Callable[[str], None]
+        self,
+        source: Source,
+        request: Mapping[str, Any],
+        stall_s: float,
+        say: Callable[[str], None],
+        *,
+        accepted: Callable[[float], None],
     ) -> Response:
         gate = self._gates.setdefault(source, RateGate())
-        passage = await self._passage(source, gate, request, say)
-        try:
-            client = self._clients.of(source)
-            say(f"asking {request['model']}")
-            return await ask(
-                client,
-                request,
-                stall_s=stall_s,
-                silence_s=silence_s(request, stall_s),
-                on_headers=gate.learn,
-                on_begun=passage.begun,
-            )
-        except anthropic.APIStatusError as error:
-            gate.obey(classify(error))
-            raise
-        finally:
-            passage.ended()
+        async with gate.place(say):
+            passage = await self._passage(source, gate, request, say)
+            try:
+                return await self._send(source, passage, request, stall_s, say=say, accepted=accepted)
+            except anthropic.APIStatusError as error:
+                verdict = classify(error)
+                gate.obey(verdict)
+                if verdict.kind in (kinds.CREDENTIAL, kinds.CREDIT):
+                    self._refused[source] = (time.monotonic(), verdict)
+                raise
+            finally:
+                passage.ended()
+
+    async def _send(
+        self,
+        source: Source,
+        passage: Passage,
+        request: Mapping[str, Any],
+        stall_s: float,
+        *,
+        say: Callable[[str], None],
+        accepted: Callable[[float], None],
+    ) -> Response:
+        asked_at = time.monotonic()
+
+        def begun(usage: Mapping[str, Any]) -> None:
+            self._refused.pop(source, None)
+            passage.begun(usage)
+            accepted(asked_at)
+
+        client = self._clients.of(source)
+        say(f"asking {request['model']}")
+        return await ask(
+            client,
+            request,
+            stall_s=stall_s,
+            silence_s=silence_s(request, stall_s),
+            on_headers=self._gates[source].learn,
+            on_begun=begun,
+        )
 
     async def _passage(
         self, source: Source, gate: RateGate, request: Mapping[str, Any], say: Callable[[str], None]

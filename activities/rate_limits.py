@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
@@ -47,6 +48,34 @@ def exhausted_for_s(headers: Mapping[str, str], now: float) -> float | None:
     if headers.get("anthropic-ratelimit-unified-status") == "rejected":
         waits.append(_until(headers.get("anthropic-ratelimit-unified-reset"), now))
     return max((wait for wait in waits if wait is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """One limit as a response shows it."""
+
+    name: str
+    limit: float
+    remaining: float
+    reset_s: float
+    """Seconds until it is full again."""
+
+    @property
+    def share(self) -> float:
+        """How much of it is left, 0 to 1."""
+        return self.remaining / self.limit if self.limit else 0.0
+
+
+def counters(headers: Mapping[str, str], now: float) -> list[Counter]:
+    """The limits that the response shows in full."""
+    found = []
+    for name in LIMITED:
+        prefix = f"anthropic-ratelimit-{name}"
+        limit, remaining = _number(headers.get(f"{prefix}-limit")), _number(headers.get(f"{prefix}-remaining"))
+        reset = _until(headers.get(f"{prefix}-reset"), now)
+        if limit is not None and remaining is not None and reset is not None:
+            found.append(Counter(name, limit, remaining, reset))
+    return found
 
 
 def _until(reset: str | None, now: float) -> float | None:

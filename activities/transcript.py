@@ -141,6 +141,10 @@ class Transcript:
         if record.turns_kept == self._kept:
             self.messages += record.last_messages
 
+    async def discard(self) -> None:
+        """Remove what is in the store: the agent starts over."""
+        await self._store.delete([record_key(self._folder), *await self._store.keys(f"{self._folder}/turns")])
+
     async def inherit(self, folder: str) -> None:
         """Begin with another agent's conversation, whole and already paid for."""
         earlier = Transcript(self._store, folder)

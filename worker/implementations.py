@@ -47,6 +47,7 @@ class Implementations:
         steps = StepActivities(store, StepStations(store, places), found_lines, self._servers)
         self.all: list[Callable[..., Any]] = [
             self._agents.run_agent,
+            self._agents.open_gates,
             reports.write_report,
             reports.append_log,
             ScriptActivities(home).load_script,

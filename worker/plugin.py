@@ -43,6 +43,7 @@ PASSED_THROUGH = (
     "tree_sitter",
     "tree_sitter_javascript",
     "tenuto.workflows.contracts",
+    "tenuto.workflows.control_contracts",
     "tenuto.workflows.details",
     "tenuto.workflows.failure_kinds",
     "tenuto.workflows.journal",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -16,9 +16,9 @@ from .merge_queue import NotMerged
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
-    from . import contracts, models
+    from . import contracts, control_contracts, models
     from .contracts import AgentState, RunAgentInput, RunAgentResult
-    from .failure_kinds import BAD_OPTION, MERGE_CONFLICT, THROWN_KINDS, UNKNOWN_AGENT_TYPE, UNUSABLE_SCHEMA
+    from .failure_kinds import BAD_OPTION, MERGE_CONFLICT, SKIPPED, THROWN_KINDS, UNKNOWN_AGENT_TYPE, UNUSABLE_SCHEMA
     from .run_state import Agent, label_of
     from .script.protocol import CallError, Outcome
 
@@ -42,7 +42,9 @@ class AgentCalls:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._tasks: dict[asyncio.Task[Outcome], None] = {}  # a dict keeps the order, which replay depends on
+        self._tasks: dict[asyncio.Task[Outcome], str] = {}  # a dict keeps the order, which replay depends on
+        self._asked: dict[str, Literal["skip", "restart"]] = {}
+        """What a person asked for an agent whose task is being cancelled for it."""
 
     async def call(self, prompt: str, options: dict[str, Any], *, phase: str | None) -> Outcome:
         """Make one call and wait for its outcome. Never raises but for cancellation.
@@ -68,11 +70,12 @@ class AgentCalls:
             return self._refuse(agent, _bad_option(error))
         ledger.queue(agent)
         task = asyncio.create_task(self._dispatch(agent, input, _files(options.get("inputs"))))
-        self._tasks[task] = None
+        self._tasks[task] = agent.id
         task.add_done_callback(self._forget)
         try:
             return await task
         except asyncio.CancelledError:
+            self._asked.pop(agent.id, None)
             task.cancel()
             raise
 
@@ -81,17 +84,73 @@ class AgentCalls:
 
     def cancel(self) -> list[asyncio.Task[Outcome]]:
         """Cancel what is still under way; what has to be waited for until it has really stopped."""
+        self._asked.clear()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         return tasks
 
+    # ------------------------------------------------------------------------------------- what a person asks
+
+    def skip(self, agent: Agent) -> None:
+        """End an agent that is queued or running, without a value."""
+        self._interrupt(agent, "skip")
+
+    def restart(self, agent: Agent) -> None:
+        """Have a running agent begin a fresh conversation."""
+        self._interrupt(agent, "restart")
+
+    def _interrupt(self, agent: Agent, ask: Literal["skip", "restart"]) -> None:
+        again = agent.id in self._asked
+        self._asked[agent.id] = ask
+        for task, agent_id in self._tasks.items():
+            if agent_id == agent.id and not again:
+                task.cancel()
+
+    async def open_gates(self) -> None:
+        """Have a Worker ask the API again at once, whatever it was told before."""
+        await workflow.execute_activity(
+            control_contracts.open_gates,
+            task_queue=self._run.workspace_queue,
+            start_to_close_timeout=timedelta(seconds=10),
+            schedule_to_close_timeout=timedelta(minutes=1),
+            summary="ask the API again",
+        )
+
+    # ---------------------------------------------------------------------------------------------- dispatching
+
     async def _dispatch(self, agent: Agent, input: RunAgentInput, files: list[str]) -> Outcome:
+        restarts = 0
+        while True:
+            ended = await self._attempt(agent, input, files)
+            asked = self._asked.pop(agent.id, None)
+            if isinstance(ended, Outcome):
+                return ended
+            task = asyncio.current_task()
+            if task is not None:
+                task.uncancel()
+            if asked != "restart":
+                return self._skipped(agent)
+            restarts += 1
+            input = ended.model_copy(update={"restarts": restarts})
+            self._run.ledger.requeue(agent)
+
+    def _skipped(self, agent: Agent) -> Outcome:
+        message = "skipped by a person"
+        self._run.ledger.end(agent, "skipped", workflow.time())
+        self._run.ledger.fail(agent.id, agent.label, agent.phase, SKIPPED, message)
+        return Outcome(error=CallError(kind=SKIPPED, message=message, lost=True))
+
+    async def _attempt(self, agent: Agent, input: RunAgentInput, files: list[str]) -> Outcome | RunAgentInput:
+        """One conversation's outcome; where a person interrupted it, the input with which it may start over."""
         run, ledger = self._run, self._run.ledger
         state: AgentState = "done"
         try:
-            input = await run.journal.named(input, files)
-            result = await run.journal.recall(input)
+            if input.restarts is None:
+                input = await run.journal.named(input, files)
+                result = await run.journal.recall(input)
+            else:
+                result = None
             if result is not None:
                 state = "cached"
             else:
@@ -101,6 +160,8 @@ class AgentCalls:
                         ledger.withdraw(agent)
                         return self._refuse(agent, refusal)
                     ledger.start(agent, workflow.time())
+                    if run.holds.resumed:
+                        input = input.model_copy(update={"resumed": run.holds.resumed})
                     result = await self._execute(input)
             if input.merge == QUEUE:
                 result = await run.merges.integrate(input, result, self._go_on)
@@ -109,9 +170,13 @@ class AgentCalls:
             result = error.result
             ledger.fail(agent.id, agent.label, agent.phase, MERGE_CONFLICT, str(error))
         except asyncio.CancelledError:
+            if agent.id in self._asked:
+                return input
             ledger.end(agent, "skipped", workflow.time())
             raise
         except ActivityError as error:
+            if is_cancelled_exception(error) and agent.id in self._asked:
+                return input
             return self._failed(agent, error)
         agent.model = result.model or agent.model
         ledger.end(agent, state, workflow.time(), result.usage, result.attempts)

@@ -277,6 +277,10 @@ class RunAgentInput(Wire):
     simulate: bool = False
     entry: str | None = None
     """Name of its journal entry, `{key}-{ordinal}`, which is written when it has a value."""
+    restarts: int | None = None
+    """How often a person had it start over; each begins a fresh conversation."""
+    resumed: int | None = None
+    """How often a person ended a hold of the run: seen for the first time, the API is asked again before a reset."""
 
 
 class RunAgentResult(Wire):
@@ -307,6 +311,8 @@ class AgentProgress(Wire):
     """What it is doing now, in a few words: `asking claude-…`, `waiting for the rate limit until 12:03:04`."""
     held: bool = False
     """The attempt ended in a hold (credential, credit, quota): the call's own timeout starts anew after it."""
+    holds: int = 0
+    """Attempts until now that ended in a hold: they try no patience."""
 
 
 class LoadScriptInput(Wire):

@@ -20,7 +20,9 @@ def markdown(report: RunReport) -> str:
         f" · {u.output_tokens:,} out · ${u.usd:.4f}" + (" (simulated)" if report.simulated else ""),
     ]
     if report.waiting_for:
-        parts.append(f"Waiting: {_cell(report.waiting_for.message)}")
+        held = report.waiting_for
+        until = f" until {held.until}" if held.until else ""
+        parts.append(f"**Waiting for {held.kind}{until}**: {_cell(held.message)}")
     if report.error:
         parts.append(f"**{report.error.kind}**: {_cell(report.error.message)}")
     if report.phases:

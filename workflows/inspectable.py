@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from temporalio import workflow
 
-from .run import Run
+from .control import Controllable
 
 with workflow.unsafe.imports_passed_through():
     from .contracts import RunReport
 
 
-class Inspectable:
-    """Base of a Workflow that is a run. The subclass sets `current` in its `workflow.init`."""
-
-    current: Run
+class Inspectable(Controllable):
+    """Base of a Workflow that is a run: it can be read and controlled. The subclass sets `current` in its init."""
 
     @workflow.query(name="report")
     def report(self) -> RunReport:

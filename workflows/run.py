@@ -17,6 +17,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 from .agent_call import AgentCalls
 from .errors import RunEnded, ScriptFailed
+from .holds import Holds
 from .locks import Locks
 from .merge_queue import MergeQueue
 from .recall import Journal
@@ -71,10 +72,12 @@ class Run:
         self.steps = StepCalls(self)
         self.merges = MergeQueue(self)
         self.locks = Locks()
+        self.holds = Holds(self)
         self.scripts: dict[ScriptRun, None] = {}
         """Those in execution, the run's own and nested ones; a dict keeps the order, which replay depends on."""
         self.setup: PrepareRunResult | None = None
         self.guard = StepGuard(STEP_SECONDS, MEMORY_BYTES)
+        self._status: RunState = "running"
         self._report = RunReport(
             run_id=self.id,
             workflow=input.script.name,
@@ -111,7 +114,22 @@ class Run:
 
     def report(self, *, agents: Literal["all", "running", "none"] = "all") -> RunReport:
         """The run as it stands."""
-        return self.ledger.fill(self._report.model_copy(), agents=agents)
+        report = self.ledger.fill(self._report.model_copy(), agents=agents)
+        if report.ended_at is None:
+            self.holds.mark(report)
+        return report
+
+    def hold(self, kind: str, message: str, until: str | None = None) -> None:
+        """Hold the run up (`Holds.hold`): it is `waiting` until `release(kind)`."""
+        self.holds.hold(kind, message, until)
+
+    def release(self, kind: str) -> None:
+        """End a hold."""
+        self.holds.release(kind)
+
+    def widen(self) -> None:
+        """Let as many agents in as the limits and holds of this moment allow."""
+        self.width.resize(self.holds.width(self.input.limits.concurrency))
 
     def say(self, line: str) -> None:
         """Write a narrator line; long logs go to the store in batches."""
@@ -127,7 +145,12 @@ class Run:
             workflow.set_current_details(details.markdown(self.report(agents="running")))
         if force or now - self._memoed_at >= MEMO_EVERY_S:
             self._memoed_at = now
-            workflow.upsert_memo({MEMO: details.snapshot(self.report(agents="none"))})
+            report = self.report(agents="none")
+            workflow.upsert_memo({MEMO: details.snapshot(report)})
+            if report.ended_at is None and report.status != self._status:
+                self._status = report.status
+                if self.input.search_attributes:
+                    workflow.upsert_search_attributes([STATUS.value_set(report.status)])
 
     # ------------------------------------------------------------------------------------------------ running
 
@@ -216,6 +239,7 @@ class Run:
         if under_way:
             await workflow.wait(under_way)
         await self._tidy()
+        self.holds.end()
         status = status or self.ledger.ended_status()
         final = self._report.model_copy(update={"status": status, "error": error, "ended_at": _iso(workflow.now())})
         if not has_result:

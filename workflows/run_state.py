@@ -102,6 +102,11 @@ class RunLedger:
         if agent.phase is not None and state in ("done", "cached"):
             self.phase(agent.phase).done += 1
 
+    def requeue(self, agent: Agent) -> None:
+        """A running agent starts over."""
+        agent.started = None
+        self._move(agent, "queued")
+
     def withdraw(self, agent: Agent) -> None:
         """A queued agent was refused by a cap after all: it was never an agent."""
         del self.agents[agent.id]

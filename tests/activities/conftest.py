@@ -18,6 +18,7 @@ from tenuto.activities.store import Store
 from tenuto.activities.transcript import Transcript
 from tenuto.worker.simulated_api import SimulatedApi
 from tenuto.workflows.contracts import AgentProgress, RunAgentInput, RunAgentResult
+from tenuto.workflows.control_contracts import AcceptedInput, HeldInput
 
 MODEL = "claude-sonnet-5-5"
 
@@ -43,6 +44,8 @@ class Stage:
     environ: dict[str, str]
     activities: AgentActivities
     beats: list[AgentProgress]
+    told: list[HeldInput | AcceptedInput] = dataclasses.field(default_factory=list)
+    """What the run was told."""
 
     async def run(self, prompt: str = "Say something.", *, attempt: int = 1, **given: Any) -> RunAgentResult:
         """One attempt of one agent."""
@@ -76,8 +79,13 @@ async def stage(api: SimulatedApi, store: Store, tmp_path: Path) -> AsyncIterato
     async def simulated_url() -> str:
         return api.url
 
-    activities = AgentActivities(store, Credentials(tmp_path, environ), simulated_url)
-    yield Stage(store, api, tmp_path, environ, activities, [])
+    told: list[HeldInput | AcceptedInput] = []
+
+    async def tell(input: HeldInput | AcceptedInput) -> None:
+        told.append(input)
+
+    activities = AgentActivities(store, Credentials(tmp_path, environ), simulated_url, tell=tell)
+    yield Stage(store, api, tmp_path, environ, activities, [], told)
     await activities.close()
 
 

@@ -82,3 +82,55 @@ async def test_an_exhausted_counter_closes_the_gate_until_its_reset() -> None:
     reset = datetime.fromtimestamp(time.time() + 25, UTC).isoformat()
     gate.learn({"anthropic-ratelimit-requests-remaining": "0", "anthropic-ratelimit-requests-reset": reset})
     assert 20 < gate.left_s() <= 25
+
+
+def shown(name: str, remaining: int, limit: int = 100, reset_s: float = 3600) -> dict[str, str]:
+    reset = datetime.fromtimestamp(time.time() + reset_s, UTC).isoformat()
+    prefix = f"anthropic-ratelimit-{name}"
+    return {f"{prefix}-limit": str(limit), f"{prefix}-remaining": str(remaining), f"{prefix}-reset": reset}
+
+
+async def most_at_once(gate: RateGate, n: int) -> int:
+    inside = most = 0
+
+    async def ask() -> None:
+        nonlocal inside, most
+        async with gate.place(lambda _doing: None):
+            inside += 1
+            most = max(most, inside)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            inside -= 1
+
+    await asyncio.gather(*(ask() for _ in range(n)))
+    return most
+
+
+@pytest.mark.parametrize(
+    ("headers", "most"),
+    [
+        (shown("requests", 90), 40),
+        (shown("requests", 3), 3),
+        (shown("requests", 3, reset_s=0), 40),
+        (shown("input-tokens", 30_000, 100_000), 40),
+        (shown("input-tokens", 5_000, 100_000), 8),
+        (shown("output-tokens", 100, 100_000), 1),
+        ({**shown("input-tokens", 5_000, 100_000), **shown("requests", 5)}, 5),
+    ],
+)
+async def test_the_less_is_left_the_fewer_ask_at_once(headers: dict[str, str], most: int) -> None:
+    gate = RateGate()
+    assert await most_at_once(gate, 40) == 40
+    gate.learn(headers)
+    assert await most_at_once(gate, 40) == most
+
+
+async def test_a_place_is_given_back_by_whoever_is_cancelled_while_waiting() -> None:
+    gate = RateGate()
+    gate.learn(shown("requests", 1))
+    async with gate.place(lambda _doing: None):
+        waiting = asyncio.create_task(most_at_once(gate, 3))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait({waiting})
+    assert await most_at_once(gate, 3) == 1

@@ -46,6 +46,7 @@ class Stage:
     asked: list[RunAgentInput] = field(default_factory=list)
     running: int = 0
     running_max: int = 0
+    gates_opened: int = 0
 
     @asynccontextmanager
     async def playing(
@@ -62,12 +63,16 @@ class Stage:
                 self.running -= 1
             return RunAgentResult(value=value, usage=Usage(input_tokens=10, output_tokens=5, usd=0.001))
 
+        @activity.defn(name="open_gates")
+        async def open_gates() -> None:
+            self.gates_opened += 1
+
         reports, played = ReportActivities(self.store), steps.all if steps is not None else []
         scripts = ScriptActivities(self.home)
         async with Worker(
             self.client,
             task_queue=queue,
-            activities=[run_agent, reports.write_report, reports.append_log, scripts.load_script, *played],
+            activities=[run_agent, open_gates, reports.write_report, reports.append_log, scripts.load_script, *played],
             max_heartbeat_throttle_interval=timedelta(milliseconds=100),
             default_heartbeat_throttle_interval=timedelta(milliseconds=100),
         ):

@@ -136,7 +136,7 @@ def resume_(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
-    """Start a run that has ended again, as a new one: what its agents finished is reused and costs nothing."""
+    """Let a paused or waiting run go on; one that has ended starts again, as a new run that pays for nothing twice."""
     from .resume_command import resume
     from .run_command import RunOptions
 
@@ -219,6 +219,51 @@ def stop_(run: RunArgument, json: JsonOption = False, debug: DebugOption = False
     from .read_commands import stop
 
     return stop(run, json=json)
+
+
+@app.command(name="pause")
+def pause_(run: RunArgument, json: JsonOption = False, debug: DebugOption = False) -> int:
+    """Start no further agents of a run; those that are running finish."""
+    from .control_commands import pause
+
+    return pause(run, json=json)
+
+
+@app.command(name="set")
+def set_(
+    run: RunArgument,
+    *,
+    concurrency: Annotated[int | None, typer.Option(min=1, metavar="N", help="Agents at once.")] = None,
+    max_usd: Annotated[float | None, typer.Option(min=0, metavar="X", help="Ceiling in dollars.")] = None,
+    max_agents: Annotated[int | None, typer.Option(min=1, metavar="N", help="Agents in all.")] = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Change the limits of a run that lives."""
+    from .control_commands import set_limits
+
+    return set_limits(run, concurrency=concurrency, max_usd=max_usd, max_agents=max_agents, json=json)
+
+
+agents = typer.Typer(name="agent", help="Control one agent of a run.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(agents)
+AgentArgument = Annotated[str, typer.Argument(metavar="AGENT", help="Agent id, as `tenuto show` lists it.")]
+
+
+@agents.command(name="skip")
+def skip_(run: RunArgument, agent: AgentArgument, json: JsonOption = False, debug: DebugOption = False) -> int:
+    """End an agent without a value: null in JavaScript, an error in Python."""
+    from .control_commands import skip
+
+    return skip(run, agent, json=json)
+
+
+@agents.command(name="restart")
+def restart_(run: RunArgument, agent: AgentArgument, json: JsonOption = False, debug: DebugOption = False) -> int:
+    """Have a running agent start over in a fresh conversation."""
+    from .control_commands import restart
+
+    return restart(run, agent, json=json)
 
 
 @app.command(name="up")

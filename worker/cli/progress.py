@@ -47,14 +47,18 @@ class PlainProgress:
         self._every_s = every_s
         self._started = self._shown = time.monotonic()
         self._last = ""
+        self._status = "running"
 
     def update(self, report: RunReport) -> None:
         """Print the figures if they are news."""
         now = time.monotonic()
-        line = _headline(report)
-        if line != self._last and now - self._shown >= self._every_s:
+        line, status = _headline(report), _status(report)
+        # What a run waits for is said at once, to a quiet follower too.
+        told = status not in ("running", self._status)
+        if told or (line != self._last and now - self._shown >= self._every_s):
             self._last, self._shown = line, now
             notice(f"[{now - self._started:.0f} s] {line}")
+        self._status = status
 
     def say(self, line: str) -> None:
         """Print a line."""
@@ -118,7 +122,11 @@ class LiveProgress:
 
 
 def _status(report: RunReport) -> str:
-    return f"waiting: {report.waiting_for.message}" if report.waiting_for else report.status
+    held = report.waiting_for
+    if held is None:
+        return report.status
+    until = f" until {held.until}" if held.until else ""
+    return f"{report.status} for {held.kind}{until}: {held.message}"
 
 
 def _headline(report: RunReport) -> str:

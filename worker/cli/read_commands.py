@@ -119,7 +119,8 @@ def ls(*, everything: bool, json: bool) -> int:
         census = report.census
         agents = f"{census.done + census.cached}/{census.agents}"
         started = (report.started_at or "")[:19].replace("T", " ")
-        table.add_row(report.run_id, report.workflow, report.status, agents, f"{report.usage.usd:.4f}", started)
+        status = f"{report.status} ({report.waiting_for.kind})" if report.waiting_for else report.status
+        table.add_row(report.run_id, report.workflow, status, agents, f"{report.usage.usd:.4f}", started)
     _print_rich(table)
     if not everything and len(reports) == LISTED:
         notice(f"the newest {LISTED}; all of them: tenuto ls --all")
@@ -159,7 +160,9 @@ def _picture(report: RunReport) -> list[RenderableType]:
     head = Text.assemble((report.run_id, "bold"), f"  {report.workflow}  ", (report.status, "bold"))
     parts: list[RenderableType] = [head, Text(figures(report), style="dim")]
     if report.waiting_for:
-        parts.append(Text(f"waiting for {report.waiting_for.kind}: {report.waiting_for.message}"))
+        held = report.waiting_for
+        until = f" until {held.until}" if held.until else ""
+        parts.append(Text(f"waiting for {held.kind}{until}: {held.message}"))
     if report.ui:
         parts.append(Text(report.ui, style="dim", no_wrap=True, overflow="ignore"))
     if report.phases:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import Settings, UsageError
+from .control_commands import resume_live
 from .run_command import RunOptions, check_credentials, check_price, launch
 from .session import open_runs
 
@@ -17,19 +18,26 @@ if TYPE_CHECKING:
 
 
 def resume(run_id: str, options: RunOptions) -> int:
-    """Start a new run from an ended one's script, arguments, workspace and caps, and follow it; the exit code.
+    """Let a run that lives go on; else start a new one from the script, arguments, workspace and caps of the ended one.
+
+    Returns:
+        The exit code: of a new run, which is followed, as of `run`.
 
     Args:
         options: `limits` given here take the place of the earlier run's; the rest is how to follow.
 
     Raises:
-        UsageError: there is no such run, or it has not ended.
+        UsageError: there is no such run, or it lives and cannot be reached.
     """
     from tenuto.workflows.models import resolve
 
     from ..runs import check_run_id, new_run_id
 
     check_run_id(run_id)
+    limits = {"concurrency": options.concurrency, "agents": options.max_agents, "usd": options.max_usd}
+    code = resume_live(run_id, limits, json=options.json)
+    if code is not None:
+        return code
     new_id = check_run_id(options.run_id) if options.run_id is not None else new_run_id()
     if new_id == run_id:
         raise UsageError(f"--id is {new_id!r}, the run that is resumed: the new one needs another id, or none given")
@@ -43,13 +51,13 @@ def resume(run_id: str, options: RunOptions) -> int:
     settings = Settings.load(workspace)
     if settings.disabled_by:
         raise UsageError(f"starting runs is turned off by {settings.disabled_by}; unset it to resume {run_id}")
-    limits = _limits(options, before.limits)
-    if limits.usd is not None:
+    caps = _limits(options, before.limits)
+    if caps.usd is not None:
         check_price(resolve(before.model))
     if settings.embedded and not before.simulate:
         check_credentials(settings)
     # Its journal, seed and clock are added when the new run is started.
-    input = before.model_copy(update={"limits": limits, "resume_from": None})
+    input = before.model_copy(update={"limits": caps, "resume_from": None})
     return launch(_simulated(options, before), settings, input, new_id)
 
 

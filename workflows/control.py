@@ -1,0 +1,120 @@
+"""What a person can do to a run that lives: Updates, for the command line, the Temporal UI and other programs.
+
+Each answers with one sentence. Validators refuse before anything is written to the history. Signals come from Workers.
+"""
+
+from __future__ import annotations
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+from .run import Run
+
+with workflow.unsafe.imports_passed_through():
+    from . import failure_kinds
+    from .control_contracts import AcceptedInput, AgentInput, HeldInput, SetLimitsInput
+    from .run_state import Agent
+
+REFUSED = "refused"
+"""Type of the error by which a validator refuses; its message is for the person."""
+
+
+class Controllable:
+    """Base of a Workflow that is a run. The subclass sets `current` in its `workflow.init`."""
+
+    current: Run
+
+    @workflow.signal(name="held")
+    def held(self, input: HeldInput) -> None:
+        """A Worker found that the API takes no request for now."""
+        if input.kind in failure_kinds.HOLDS:
+            self.current.hold(input.kind, input.message, input.until)
+
+    @workflow.signal(name="accepted")
+    def accepted(self, input: AcceptedInput) -> None:
+        """A Worker found that it does again."""
+        for kind in sorted(failure_kinds.HOLDS):
+            self.current.release(kind)
+
+    @workflow.update(name="pause")
+    def pause(self) -> str:
+        """Start no further agents; those that are running finish."""
+        self.current.holds.pause()
+        running = self.current.ledger.census.running
+        return f"paused; {running} running agents finish" if running else "paused"
+
+    @workflow.update(name="resume")
+    async def resume(self) -> str:
+        """Go on after `pause`, and end a hold on a resource before its time."""
+        waited = self.current.holds.resumed
+        ended = self.current.holds.resume()
+        if self.current.holds.resumed > waited:
+            await self.current.agents.open_gates()
+        return "goes on" if ended else "it was not paused, and nothing holds it up"
+
+    @workflow.update(name="set_limits")
+    def set_limits(self, input: SetLimitsInput) -> str:
+        """Change how many agents run at once, how many there may be, or the ceiling in dollars."""
+        given = {name: value for name, value in input.model_dump().items() if value is not None}
+        limits = self.current.input.limits = self.current.input.limits.model_copy(update=given)
+        self.current.widen()
+        ceiling = "no ceiling" if limits.usd is None else f"${limits.usd:g}"
+        return f"{limits.concurrency} agents at once, {limits.agents:,} in all, {ceiling}"
+
+    @set_limits.validator
+    def _check_limits(self, input: SetLimitsInput) -> None:
+        """Refuse what is no limit."""
+        for name, value, least in (
+            ("concurrency", input.concurrency, 1),
+            ("agents", input.agents, 1),
+            ("usd", input.usd, 0),
+        ):
+            if value is not None and value < least:
+                raise _refused(f"{name} is {value:g}; expected {least} or more")
+        if input.concurrency is None and input.agents is None and input.usd is None:
+            raise _refused("nothing to set: give concurrency, agents or usd")
+
+    @workflow.update(name="skip_agent")
+    def skip_agent(self, input: AgentInput) -> str:
+        """End one agent without a value: null in JavaScript, an error in Python."""
+        agent = self.current.ledger.agents[input.agent]
+        if agent.state == "skipped":
+            return f"{agent.id} was skipped before"
+        self.current.agents.skip(agent)
+        return f"{agent.id} ({agent.label}) is skipped"
+
+    @skip_agent.validator
+    def _check_skip(self, input: AgentInput) -> None:
+        """Refuse an agent that has ended."""
+        agent = self._known(input.agent)
+        if agent.state not in ("queued", "running", "skipped"):
+            raise _refused(f"{agent.id} ({agent.label}) has ended: it is {agent.state}, so it cannot be skipped")
+
+    @workflow.update(name="restart_agent")
+    def restart_agent(self, input: AgentInput) -> str:
+        """Have a running agent start over in a fresh conversation."""
+        agent = self.current.ledger.agents[input.agent]
+        if agent.state == "queued":
+            return f"{agent.id} ({agent.label}) has not started yet; it does when its turn comes"
+        self.current.agents.restart(agent)
+        return f"{agent.id} ({agent.label}) starts over"
+
+    @restart_agent.validator
+    def _check_restart(self, input: AgentInput) -> None:
+        """Refuse an agent whose outcome the script has."""
+        agent = self._known(input.agent)
+        if agent.state not in ("queued", "running"):
+            raise _refused(
+                f"{agent.id} ({agent.label}) is {agent.state}, and the script has gone on with that; only an agent "
+                "that is queued or running starts over"
+            )
+
+    def _known(self, agent_id: str) -> Agent:
+        agent = self.current.ledger.agents.get(agent_id)
+        if agent is None:
+            raise _refused(f"there is no agent {agent_id!r} in this run; `tenuto show` lists them")
+        return agent
+
+
+def _refused(message: str) -> ApplicationError:
+    return ApplicationError(message, type=REFUSED, non_retryable=True)

@@ -1,0 +1,117 @@
+"""What holds a run up: a resource that is missing, a question, a person who said `pause`."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from . import failure_kinds
+    from .contracts import RunReport, WaitingFor
+
+if TYPE_CHECKING:
+    from .run import Run
+
+
+class Holds:
+    """The holds of one run, by kind; the oldest is the one that is shown.
+
+    Those of `failure_kinds.HOLDS`, and `pause`, let no further agent start. Others (`question`, …) only tell; they make
+    the run `waiting` when no agent of it is running.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._held: dict[str, WaitingFor] = {}
+        self._timers: dict[str, asyncio.Task[None]] = {}
+        self.paused = False
+        self.resumed = 0
+        """How often a person ended a hold: a Worker that sees a greater number asks the API again."""
+
+    def hold(self, kind: str, message: str, until: str | None = None) -> None:
+        """Hold the run up, or say anew why. With `until` (ISO 8601) it goes on by itself then."""
+        held = WaitingFor(kind=kind, until=until, message=message)
+        before = self._held.get(kind)
+        if before is not None and (before.until, kind in failure_kinds.HOLDS) == (until, True):
+            return  # each Worker of the run tells the same
+        seconds = None
+        if until is not None:
+            seconds = datetime.fromisoformat(until).astimezone(UTC).timestamp() - workflow.time()
+            if seconds <= 0:
+                self.release(kind)
+                return
+        self._stop_timer(kind)
+        self._held[kind] = held
+        if seconds is not None:
+            self._timers[kind] = asyncio.create_task(self._release_after(kind, seconds))
+        if before is None and kind in failure_kinds.HOLDS:
+            self._run.say(f"waiting for {kind}{f' until {until}' if until else ''}: {message}")
+        self._changed()
+
+    def release(self, kind: str) -> None:
+        """What held the run up is over; unknown kinds are no error."""
+        self._stop_timer(kind)
+        if self._held.pop(kind, None) is not None:
+            if kind in failure_kinds.HOLDS:
+                self._run.say(f"going on: the wait for {kind} is over")
+            self._changed()
+
+    def pause(self) -> None:
+        """Let no further agent start until `resume`; those under way finish."""
+        if not self.paused:
+            self.paused = True
+            self._changed()
+
+    def resume(self) -> bool:
+        """End the pause and every hold on a resource. Whether there was anything to end."""
+        kinds = [kind for kind in self._held if kind in failure_kinds.HOLDS]
+        ended = self.paused or bool(kinds)
+        self.paused = False
+        self.resumed += bool(kinds)
+        for kind in kinds:
+            self.release(kind)
+        self._changed()
+        return ended
+
+    def end(self) -> None:
+        """The run has ended: nothing holds it up any more."""
+        for kind in list(self._timers):
+            self._stop_timer(kind)
+        self._held.clear()
+        self.paused = False
+
+    def width(self, wide: int) -> int:
+        """How many agents may be under way at once, of `wide`.
+
+        A hold without an end is over when an agent gets through; so one may start where none is left to find out.
+        """
+        held = [hold for kind, hold in self._held.items() if kind in failure_kinds.HOLDS]
+        if self.paused or any(hold.until is not None for hold in held):
+            return 0
+        return 1 if held else wide
+
+    def mark(self, report: RunReport) -> None:
+        """Put the status and what is waited for into the report of a live run."""
+        idle = not report.census.running
+        shown = [held for kind, held in self._held.items() if kind in failure_kinds.HOLDS or idle]
+        if shown:
+            report.status, report.waiting_for = "waiting", shown[0]
+        if self.paused:
+            report.status = "paused"
+
+    def _changed(self) -> None:
+        self._run.widen()
+        self._run.show_progress(force=True)
+
+    async def _release_after(self, kind: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        del self._timers[kind]  # this very task: it must not cancel itself
+        self.release(kind)
+
+    def _stop_timer(self, kind: str) -> None:
+        timer = self._timers.pop(kind, None)
+        if timer is not None:
+            timer.cancel()
