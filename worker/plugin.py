@@ -28,9 +28,10 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from tenuto.activities.payload_store import external_storage
 from tenuto.activities.store import Store
 from tenuto.workflows.orchestration import Orchestration
+from tenuto.workflows.review import AdversarialReview
 from tenuto.workflows.survey import Survey
 
-WORKFLOWS: list[type] = [Orchestration, Survey]
+WORKFLOWS: list[type] = [Orchestration, Survey, AdversarialReview]
 
 # Pure modules, one by one. A module that defines a Workflow must never be here: the sandbox would not see into it.
 PASSED_THROUGH = (
@@ -49,13 +50,18 @@ PASSED_THROUGH = (
     "tenuto.workflows.journal",
     "tenuto.workflows.journal_contracts",
     "tenuto.workflows.models",
+    "tenuto.workflows.patterns",
     "tenuto.workflows.policy",
+    "tenuto.workflows.review_contracts",
+    "tenuto.workflows.review_details",
+    "tenuto.workflows.review_prompts",
     "tenuto.workflows.run_state",
     "tenuto.workflows.script",
     "tenuto.workflows.setup_contracts",
     "tenuto.workflows.step_contracts",
     "tenuto.workflows.step_values",
     "tenuto.workflows.strikes",
+    "tenuto.workflows.verdicts",
     "tenuto.workflows.wire",
     "tenuto.workflows.worktree_contracts",
 )

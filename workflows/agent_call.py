@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,6 +39,21 @@ _WITH_TOOLS = ("agent_type", "tools", "context", "merge")
 """Passed on where the run has a setup: an agent of a run without one has no tools and no workspace."""
 
 
+async def execute_agent(input: RunAgentInput, task_queue: str | None) -> RunAgentResult:
+    """The Activity itself; whoever calls has a place in the run's width."""
+    return await workflow.execute_activity(
+        contracts.run_agent,
+        input,
+        activity_id=input.agent,
+        task_queue=task_queue,
+        start_to_close_timeout=LONGEST_ATTEMPT,
+        heartbeat_timeout=HEARTBEAT,
+        retry_policy=RETRY,
+        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        summary=f"{input.label} · {models.short(input.model)}",
+    )
+
+
 class AgentCalls:
     """The `agent()` calls of one run, nested workflows included: they share caps, width and numbering."""
 
@@ -45,6 +62,7 @@ class AgentCalls:
         self._tasks: dict[asyncio.Task[Outcome], str] = {}  # a dict keeps the order, which replay depends on
         self._asked: dict[str, Literal["skip", "restart"]] = {}
         """What a person asked for an agent whose task is being cancelled for it."""
+        self._authors: dict[str, RunAgentInput] = {}
 
     async def call(self, prompt: str, options: dict[str, Any], *, phase: str | None) -> Outcome:
         """Make one call and wait for its outcome. Never raises but for cancellation.
@@ -62,7 +80,7 @@ class AgentCalls:
             phase=_text(options.get("phase")) or phase,
             model=models.resolve(self._model(options), run.input.model),
         )
-        if refusal := self._refusal(len(ledger.agents)) or self._unknown_type(options):
+        if refusal := self.refusal(agents=len(ledger.agents)) or self._unknown_type(options):
             return self._refuse(agent, refusal)
         try:
             input = self._input(agent, prompt, options)
@@ -156,13 +174,13 @@ class AgentCalls:
             else:
                 async with run.width, run.pending:
                     # Money may have gone while this call was queued.
-                    if refusal := self._refusal(0):
+                    if refusal := self.refusal(agents=0):
                         ledger.withdraw(agent)
                         return self._refuse(agent, refusal)
                     ledger.start(agent, workflow.time())
                     if run.holds.resumed:
                         input = input.model_copy(update={"resumed": run.holds.resumed})
-                    result = await self._execute(input)
+                    result = await execute_agent(input, self._queue(input))
             if input.merge == QUEUE:
                 result = await run.merges.integrate(input, result, self._go_on)
         except NotMerged as error:
@@ -180,26 +198,13 @@ class AgentCalls:
             return self._failed(agent, error)
         agent.model = result.model or agent.model
         ledger.end(agent, state, workflow.time(), result.usage, result.attempts)
+        self._remember(input, result)
         return Outcome(value=result.value)
-
-    async def _execute(self, input: RunAgentInput) -> RunAgentResult:
-        """The Activity itself, within the run's width."""
-        return await workflow.execute_activity(
-            contracts.run_agent,
-            input,
-            activity_id=input.agent,
-            task_queue=self._queue(input),
-            start_to_close_timeout=LONGEST_ATTEMPT,
-            heartbeat_timeout=HEARTBEAT,
-            retry_policy=RETRY,
-            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            summary=f"{input.label} · {models.short(input.model)}",
-        )
 
     async def _go_on(self, input: RunAgentInput) -> RunAgentResult:
         """An agent that already counts as running takes its place in the width again."""
         async with self._run.width, self._run.pending:
-            return await self._execute(input)
+            return await execute_agent(input, self._queue(input))
 
     def _input(self, agent: Agent, prompt: str, options: dict[str, Any]) -> RunAgentInput:
         run = self._run
@@ -222,6 +227,16 @@ class AgentCalls:
         return RunAgentInput(
             run_id=run.id, agent=agent.id, prompt=prompt, model=agent.model, label=agent.label, **given
         )
+
+    def _remember(self, input: RunAgentInput, result: RunAgentResult) -> None:
+        """Who gave this value, for reviews of it. An agent of a worktree is not asked again: its checkout is gone."""
+        if input.isolation is None:
+            self._authors[_digest(result.value)] = input
+
+    def author_of(self, work: Any) -> RunAgentInput | None:
+        """The latest agent whose value this is, without its prompt, which is in its conversation."""
+        author = self._authors.get(_digest(work))
+        return None if author is None else author.model_copy(update={"prompt": ""})
 
     def _queue(self, input: RunAgentInput) -> str | None:
         """Whoever works in the shared checkout goes where it lies; a worktree agent goes wherever commits can meet."""
@@ -257,8 +272,12 @@ class AgentCalls:
 
     # ------------------------------------------------------------------------------------------------- caps
 
-    def _refusal(self, agents: int) -> CallError | None:
-        """Why no further agent may start, if so. Reaching a cap throws, as in the original runtime."""
+    def refusal(self, *, agents: int) -> CallError | None:
+        """Why no further agent may start, if so. Reaching a cap throws, as in the original runtime.
+
+        Args:
+            agents: how many there are; 0 for one that is already counted.
+        """
         limits, used = self._run.input.limits, self._run.ledger.usage
         if agents >= limits.agents:
             return CallError(
@@ -279,6 +298,10 @@ class AgentCalls:
     def _refuse(self, agent: Agent, refusal: CallError) -> Outcome:
         self._run.ledger.fail(agent.id, agent.label, agent.phase, refusal.kind, refusal.message)
         return Outcome(error=refusal)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _text(value: Any) -> str | None:

@@ -26,15 +26,15 @@ def markdown(report: RunReport) -> str:
     if report.error:
         parts.append(f"**{report.error.kind}**: {_cell(report.error.message)}")
     if report.phases:
-        parts.append(_table(("Phase", "Done", "Agents"), [(p.title, p.done, p.agents) for p in report.phases]))
+        parts.append(table(("Phase", "Done", "Agents"), [(p.title, p.done, p.agents) for p in report.phases]))
     running = [a for a in report.agents if a.state == "running"]
     if running:
         parts.append(
-            _table(("Running", "Agent", "Phase", "Model"), [(a.label, a.id, a.phase, a.model) for a in running])
+            table(("Running", "Agent", "Phase", "Model"), [(a.label, a.id, a.phase, a.model) for a in running])
         )
     if report.failures:
         parts.append(
-            _table(
+            table(
                 ("Failure", "Agent", "Kind", "Message"),
                 [(f.label, f.agent, f.kind, f.message) for f in report.failures],
             )
@@ -65,7 +65,8 @@ def fits(value: Any, bytes_max: int) -> bool:
     return left >= 0
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    """A Markdown table of at most fifteen rows."""
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows[:_ROWS]]
     if len(rows) > _ROWS:

@@ -8,6 +8,7 @@ from .control import Controllable
 
 with workflow.unsafe.imports_passed_through():
     from .contracts import RunReport
+    from .review_contracts import LeaseRequest, Settled
 
 
 class Inspectable(Controllable):
@@ -27,3 +28,13 @@ class Inspectable(Controllable):
     def log(self) -> list[str]:
         """The last 500 narrator lines."""
         return list(self.current.ledger.log)
+
+    @workflow.signal(name="lease")
+    def lease(self, request: LeaseRequest) -> None:
+        """A child of this run wants agents."""
+        self.current.reviews.loans.lease(request)
+
+    @workflow.signal(name="settle")
+    def settle(self, settled: Settled) -> None:
+        """Agents that a child of this run borrowed have ended."""
+        self.current.reviews.loans.settle(settled)

@@ -21,6 +21,7 @@ from .holds import Holds
 from .locks import Locks
 from .merge_queue import MergeQueue
 from .recall import Journal
+from .reviews import Reviews
 from .step_limit import StepGuard
 from .steps import StepCalls
 from .width import Width
@@ -70,6 +71,7 @@ class Run:
         self.journal = Journal(self)
         self.agents = AgentCalls(self)
         self.steps = StepCalls(self)
+        self.reviews = Reviews(self)
         self.merges = MergeQueue(self)
         self.locks = Locks()
         self.holds = Holds(self)
@@ -235,7 +237,12 @@ class Run:
         Args:
             status: `None` for a run that has a value; what became of its agents decides.
         """
-        under_way = [*self.agents.cancel(), *self.steps.cancel(), *self.journal.cancel()]
+        under_way = [
+            *self.reviews.cancel(),
+            *self.agents.cancel(),
+            *self.steps.cancel(),
+            *self.journal.cancel(),
+        ]
         if under_way:
             await workflow.wait(under_way)
         await self._tidy()

@@ -15,6 +15,7 @@ from .contracts import (
     Census,
     Failure,
     PhaseView,
+    ReviewCounts,
     RunReport,
     RunState,
     Usage,
@@ -63,6 +64,7 @@ class RunLedger:
         self.agents: dict[str, Agent] = {}
         self.failures: list[Failure] = []
         self.usage = Usage()
+        self.reviews = ReviewCounts()
         self.log: deque[str] = deque(maxlen=LOG_LINES_KEPT)
         self.unsaved_log: list[str] = []
         self._numbered = 0
@@ -118,6 +120,10 @@ class RunLedger:
         """Write down a call that has no value."""
         self.failures.append(Failure(agent=agent_id, label=label, phase=phase, kind=kind, message=message))
 
+    def reviewed(self, verdict: Literal["confirmed", "refuted", "disputed", "unverified"]) -> None:
+        """A review has ended."""
+        setattr(self.reviews, verdict, getattr(self.reviews, verdict) + 1)
+
     def _move(self, agent: Agent, state: AgentState) -> None:
         self._counts[agent.state] -= 1
         self._counts[state] += 1
@@ -154,8 +160,8 @@ class RunLedger:
         return Census(agents=len(self.agents), **self._counts)
 
     def ended_status(self) -> RunState:
-        """How a run that returned a value ended: `degraded` when anything that was asked for has no value."""
-        return "degraded" if self.failures else "completed"
+        """How a run that returned a value ended: `degraded` when anything it asked for has no value, or no verdict."""
+        return "degraded" if self.failures or self.reviews.unverified else "completed"
 
     def partial(self, ref: str) -> dict[str, str]:
         """Store keys of every finished agent's record. `ref` is a template with `{agent}`."""
@@ -166,6 +172,7 @@ class RunLedger:
         report.census = self.census
         report.failures = list(self.failures)
         report.usage = self.usage
+        report.verification = report.verification.model_copy(update={"reviews": self.reviews.model_copy()})
         report.phases = self.phases
         shown = () if agents == "none" else self.agents.values()
         report.agents = [a.view() for a in shown if agents == "all" or a.state == "running"]

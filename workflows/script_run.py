@@ -15,6 +15,7 @@ from .errors import RunEnded, ScriptFailed
 with workflow.unsafe.imports_passed_through():
     from . import contracts
     from .contracts import Script
+    from .patterns import PATTERNS
     from .script import dialects
     from .script.protocol import (
         Call,
@@ -174,6 +175,10 @@ class ScriptRun:
             await self._run.locks.take(call.args["name"], self)
             self._passive.discard(call.id)
             outcome = Outcome()
+        elif call.op == "review":
+            outcome = await self._run.reviews.review(call.args, phase=self._group or phase)
+        elif call.op in PATTERNS:
+            outcome = await self._run.reviews.pattern(call.op, call.args, phase=self._group or phase)
         elif call.op in KINDS:
             outcome = await self._run.steps.call(call.op, call.args)
         else:

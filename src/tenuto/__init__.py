@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from ._reviews import critic, judge, review, until_dry, vote
 from ._steps import _outside_a_run, glob, grep, lock, mcp, pull_request, read, sh, write
 
 __all__ = [
@@ -25,9 +26,11 @@ __all__ = [
     "Phase",
     "agent",
     "budget",
+    "critic",
     "failures",
     "glob",
     "grep",
+    "judge",
     "lock",
     "log",
     "mcp",
@@ -37,8 +40,11 @@ __all__ = [
     "pipeline",
     "pull_request",
     "read",
+    "review",
     "sh",
     "sleep",
+    "until_dry",
+    "vote",
     "workflow",
     "write",
 ]

@@ -13,6 +13,7 @@ said in prompts and answers only, so that the same folder also runs end to end. 
                 `sh npm test`, `read a.txt`, `mcp server tool`, `pull_request branch`. One that is not named gets an
                 empty answer of its kind; an answer of `sh` names what differs from that (it ends with 0 and says
                 nothing). `lock` needs none
+    reviews     {work: answer} for `review()`; its call is among the steps. The agents of other patterns are agents
     workflows   {name or path: answer} for `workflow()`; a name that is not here is an unknown workflow
     expect      what must be seen, below
     javascript  keys of `expect` that differ in this dialect
@@ -47,6 +48,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tenuto.workflows.patterns import PATTERNS, Pattern
 from tenuto.workflows.script.protocol import (
     Budget,
     Call,
@@ -122,7 +124,9 @@ def simulate(session: Session, spec: Mapping[str, Any]) -> Seen:
         for _ in range(_STEPS_MAX):
             if not world.take(step):
                 return world.seen
-            step = session.resume(world.advance(), world.context())
+            while not (ended := world.advance()):  # agents of a pattern that goes on
+                pass
+            step = session.resume(ended, world.context())
     finally:
         session.close()
     raise AssertionError(f"the script made more than {_STEPS_MAX} steps")
@@ -154,7 +158,7 @@ def check(seen: Seen, expect: Mapping[str, Any]) -> None:
         assert len(seen.steps) == len(expect["steps"]), [step_name(step["op"], step) for step in seen.steps]
         for made, wanted in zip(seen.steps, expect["steps"], strict=True):
             if isinstance(wanted, str):
-                assert step_name(made["op"], made) == wanted
+                assert made["op"] == wanted if made["op"] == "review" else step_name(made["op"], made) == wanted
             else:
                 assert {key: made.get(key) for key in wanted} == wanted
 
@@ -199,6 +203,15 @@ def _check_failure(failed: Failed, wanted: Mapping[str, Any]) -> None:
         assert failed.line == wanted["line"], failed
 
 
+@dataclass
+class _Performance:
+    """A pattern under way, for one call of the script; `waits` has what its agents came to, so far."""
+
+    call: int
+    pattern: Pattern
+    waits: dict[int, Outcome | None] = field(default_factory=dict)
+
+
 class _World:
     """Virtual time, and everyone the script talks to."""
 
@@ -214,6 +227,9 @@ class _World:
         self._due: list[tuple[float, int, Outcome, int]] = []
         """Heap of (virtual time, call id, outcome, tokens)."""
         self._agents: set[int] = set()
+        self._patterns: dict[int, _Performance] = {}
+        """By the ids of the agents that it waits for, which are below 0: no call of the script has such."""
+        self._inner = 0
         self._locks: dict[str, deque[int]] = {}
         """Calls of `lock` by name; the first of each holds it."""
 
@@ -238,9 +254,11 @@ class _World:
             return False
         waited_for = set(step.pending)
         assert list(step.pending) == sorted(waited_for)
-        self._due = [entry for entry in self._due if entry[1] in waited_for]
+        patterns = {id for id, performance in self._patterns.items() if performance.call in waited_for}
+        self._due = [entry for entry in self._due if entry[1] in waited_for | patterns]
         heapq.heapify(self._due)
         queued = {call_id for calls in self._locks.values() for call_id in calls}
+        queued |= {performance.call for performance in self._patterns.values()}
         assert waited_for <= {entry[1] for entry in self._due} | queued, "the session waits for a call it never made"
         if not self._due:
             self.seen.failed = Failed(events=(), message="the script waits for nothing", kind="stuck")
@@ -252,8 +270,11 @@ class _World:
         ended: dict[int, Outcome] = {}
         while self._due and self._due[0][0] == self._clock:
             _, call_id, outcome, tokens = heapq.heappop(self._due)
-            ended[call_id] = outcome
             self._agents.discard(call_id)
+            if call_id < 0:
+                self._go_on(call_id, outcome)
+            else:
+                ended[call_id] = outcome
             self._budget = replace(self._budget, spent=self._budget.spent + tokens)
         return ended
 
@@ -278,6 +299,12 @@ class _World:
                 self._grant(call.id)
         elif call.op in NAMED_BY:
             self._step(call)
+        elif call.op in PATTERNS:
+            terms, begin = PATTERNS[call.op]
+            self._ask(_Performance(call.id, begin(terms.model_validate(call.args))), None)
+        elif call.op == "review":
+            self.seen.steps.append({"op": call.op, **call.args})
+            self._answer(call, self._spec["reviews"][call.args["work"]])
         elif call.op == "workflow":
             ref = call.args.get("name", call.args.get("script_path"))
             known = self._spec.get("workflows", {})
@@ -285,6 +312,26 @@ class _World:
             self._answer(call, known.get(ref, {"error": unknown, "seconds": 0}))
         else:
             raise AssertionError(f"a case cannot answer {call.op!r}")
+
+    def _ask(self, performance: _Performance, outcomes: list[Outcome] | None) -> None:
+        try:
+            asks = next(performance.pattern) if outcomes is None else performance.pattern.send(outcomes)
+        except StopIteration as end:
+            heapq.heappush(self._due, (self._clock, performance.call, Outcome(value=end.value), 0))
+            return
+        performance.waits = {}
+        for prompt, options in asks:
+            self._inner -= 1
+            performance.waits[self._inner] = None
+            self._patterns[self._inner] = performance
+            self._agent(Call(self._inner, "agent", {"prompt": prompt, **options}))
+
+    def _go_on(self, call_id: int, outcome: Outcome) -> None:
+        performance = self._patterns.pop(call_id)
+        performance.waits[call_id] = outcome
+        outcomes = [each for each in performance.waits.values() if each is not None]
+        if len(outcomes) == len(performance.waits):
+            self._ask(performance, outcomes)
 
     def _unlock(self, name: str) -> None:
         queue = self._locks[name]

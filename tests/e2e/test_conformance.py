@@ -64,6 +64,7 @@ LEFT_TO_THE_DRIVER = {
     "js_timers": "measures virtual time to the millisecond",
     "lock_one_at_a_time": "tells who ends first by virtual seconds; workflow tests do without",
     "py_clock_and_random": "begins at a given time",
+    "review_call": "its reviewers are asked in other words; a workflow test plays them",
     "sleep_and_now": "sleeps for 90 s; a workflow test does so on the time-skipping server",
 }
 CHECKED = ("result", "failed", "log")

@@ -31,7 +31,7 @@ def test_the_wheel_holds_every_file_of_the_rings_and_nothing_else(wheel_names: s
         for path in (ROOT / ring).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert wheel_names == expected | {"tenuto/__init__.py", "tenuto/_steps.py", "tenuto/py.typed"}
+    assert wheel_names == expected | {"tenuto/__init__.py", "tenuto/_reviews.py", "tenuto/_steps.py", "tenuto/py.typed"}
 
 
 def test_script_names_resolve_from_the_installed_package() -> None:

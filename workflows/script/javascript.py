@@ -4,7 +4,7 @@
 - `javascript_session`: a script in execution, as a log of resumptions
 - `javascript_contexts`: contexts as a cache; time and memory
 - `javascript_pool`: the processes; `javascript_process` one of them, `javascript_child` their program
-- `prelude.js`: what a script sees; `steps.js` (steps without a model) and `url.js` beside it
+- `prelude.js`: what a script sees; `steps.js` (steps without a model), `reviews.js` and `url.js` beside it
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@
   const OutOfMemory = InternalError; // the engine's own class
   const stepFunctions = globalThis.tenutoSteps; // from steps.js
   delete globalThis.tenutoSteps;
+  const reviewFunctions = globalThis.tenutoReviews; // from reviews.js
+  delete globalThis.tenutoReviews;
   const ITEMS_MAX = 4096;
   // Lines up to this one belong to this file; the script is compiled below them, so a line tells whose a frame is.
   const OWN_LINES = 1000;
@@ -264,6 +266,7 @@
     const api = {
       agent, parallel, pipeline, phase, log, args, budget, workflow, sleep, setTimeout, clearTimeout,
       ...stepFunctions({ asText, call, say }),
+      ...reviewFunctions({ asText, call, log }),
       failures: () => parse(stringify(failureList)),
       now: () => now,
       console: consoleLike,

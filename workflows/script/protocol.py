@@ -18,6 +18,8 @@ MAX_SOURCE_BYTES = 512 * 1024
 """Largest script, as in the original runtime (SCRIPT_API §5)."""
 STEPS = ("sh", "read", "write", "glob", "grep", "mcp", "pull_request")
 """Calls that touch the world without a model."""
+REVIEWS = ("review", "vote", "judge", "critic")
+"""Calls made of several agents."""
 MAX_ITEMS = 4096
 """Most items in one `parallel` or `pipeline` call."""
 STEP_SECONDS = 1.0
@@ -124,6 +126,10 @@ class Call:
         grep          pattern; glob. Answered by a list of {path, line, text}
         mcp           server, tool; input, repeat. Answered by the tool's result
         pull_request  branch, title, body; base, draft. Answered by {url, branch, created, reason}
+        review        work; reviewers, lenses, quorum, rounds, revise, model, effort. Answered by a `ReviewResult`
+        vote          prompt; n, quorum, schema, model, effort. Answered as `patterns.py` says, as are these two
+        judge         candidates; criteria, judges, model, effort
+        critic        result; task, model, effort
         lock          name. Answered when the caller holds it; an `unlock` note gives it back
     """
 

@@ -14,10 +14,10 @@ from pydantic_monty import (
     FunctionSnapshot,
 )
 
-from .protocol import STEPS, CallError, NoteKind, Outcome, StepContext
+from .protocol import REVIEWS, STEPS, CallError, NoteKind, Outcome, StepContext
 from .python_values import from_script, to_script
 
-CALLS = frozenset({"agent", "workflow", "sleep", "lock", *STEPS})
+CALLS = frozenset({"agent", "workflow", "sleep", "lock", *STEPS, *REVIEWS})
 """Operations that the prelude may ask for."""
 CAP_KINDS = frozenset({"agent_cap", "budget"})
 """Kinds of `CallError` that a Python script sees as `limit: …`."""

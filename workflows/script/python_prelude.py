@@ -9,6 +9,7 @@ no properties, no `callable`. What a script imports is bound from `_tenuto`; oth
 from __future__ import annotations
 
 from .protocol import MAX_ITEMS
+from .python_reviews import REVIEW_FUNCTIONS
 from .python_steps import STEP_FUNCTIONS
 
 PUBLIC_NAMES = frozenset(
@@ -17,9 +18,11 @@ PUBLIC_NAMES = frozenset(
         "Phase",
         "agent",
         "budget",
+        "critic",
         "failures",
         "glob",
         "grep",
+        "judge",
         "lock",
         "log",
         "mcp",
@@ -29,8 +32,11 @@ PUBLIC_NAMES = frozenset(
         "pipeline",
         "pull_request",
         "read",
+        "review",
         "sh",
         "sleep",
+        "until_dry",
+        "vote",
         "workflow",
         "write",
     )
@@ -39,6 +45,7 @@ PUBLIC_NAMES = frozenset(
 
 PRELUDE = (
     STEP_FUNCTIONS
+    + REVIEW_FUNCTIONS
     + """
 def _tenuto_functions():
     import asyncio
@@ -274,6 +281,7 @@ def _tenuto_functions():
         "sleep": sleep,
         "workflow": workflow,
         **_tenuto_step_functions(call, given, is_awaitable),
+        **_tenuto_review_functions(call, given, as_text, is_awaitable, log),
         "form": Form(),
         "cast": lambda form, value: value,
         "type_variable": lambda *args, **options: None,

@@ -23,9 +23,9 @@ def published_stubs() -> str:
 
 
 def _without_future(source: str) -> list[str]:
-    """It may stand at the top of a file only, and the importing module has it."""
+    """It may stand at the top of a file only, and the importing module has it, as it has what its modules share."""
     lines = source.split("\n")
     for node in ast.parse(source).body:
-        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+        if isinstance(node, ast.ImportFrom) and (node.module == "__future__" or node.level):
             lines[node.lineno - 1] = ""
     return lines

@@ -1,0 +1,3 @@
+export const meta = { name: "review_call", description: "A review takes its work and its options under one name, and gives its result as a plain value." };
+return await review("the work", { reviewers: 3, lenses: ["a", "b", "c"], quorum: 2, rounds: 4, revise: "Mend it.",
+  model: "haiku", effort: "low", unknown: 1 });

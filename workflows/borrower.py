@@ -1,0 +1,124 @@
+"""A Child Workflow's agents: asked of its parent, run here under the parent's run id, settled with the parent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+from .activity_failure import failure_of
+from .agent_call import execute_agent
+from .outbox import Outbox
+
+with workflow.unsafe.imports_passed_through():
+    from .contracts import RunAgentInput, RunAgentResult
+    from .review_contracts import Borrowing, Grant, Granted, LeaseAsk, LeaseRequest, Refusal, Settled, Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One agent that is wanted; `given` are fields of its `RunAgentInput` besides those that all have."""
+
+    prompt: str
+    label: str
+    model: str
+    given: dict[str, Any]
+    like: RunAgentInput | None = None
+    """An earlier agent whose conversation it continues, with all that it was called with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an agent came to: its value, or why there is none."""
+
+    agent: str | None
+    value: Any = None
+    input: RunAgentInput | None = None
+    failure: str | None = None
+    refusal: Refusal | None = None
+
+
+class Borrower:
+    """Asks the parent of this Child Workflow for agents."""
+
+    def __init__(self, borrowing: Borrowing) -> None:
+        self._borrowing = borrowing
+        self._asked: dict[int, asyncio.Future[Grant]] = {}
+        self._numbered = 0
+        self._asks: Outbox[LeaseAsk] = Outbox(self._lease)
+        self._ends: Outbox[Settlement] = Outbox(self._settle)
+
+    async def ask(self, wanted: Sequence[Wanted]) -> list[Answer]:
+        """Run agents at once, as far as the run has room, and wait for all. Never raises but for cancellation."""
+        return await asyncio.gather(*(self._one(each) for each in wanted))
+
+    def granted(self, granted: Granted) -> None:
+        """The parent has answered."""
+        for grant in granted.grants:
+            asked = self._asked.pop(grant.number, None)
+            if asked is not None and not asked.done():
+                asked.set_result(grant)
+
+    async def finish(self) -> None:
+        """Wait until the parent knows all."""
+        await self._asks.flush()
+        await self._ends.flush()
+
+    async def _one(self, wanted: Wanted) -> Answer:
+        self._numbered += 1
+        number, phase = self._numbered, self._borrowing.phase
+        asked = self._asked[number] = asyncio.get_running_loop().create_future()
+        self._asks.put(LeaseAsk(number=number, label=wanted.label, phase=phase, model=wanted.model))
+        grant = await asked
+        if grant.agent is None:
+            refusal = grant.refusal or Refusal(kind="internal", message="the run gave no agent and no reason")
+            return Answer(agent=None, failure=f"{refusal.kind}: {refusal.message}", refusal=refusal)
+        return await self._run(grant.agent, wanted)
+
+    async def _run(self, agent: str, wanted: Wanted) -> Answer:
+        input = self._input(agent, wanted)
+        try:
+            result = await execute_agent(input, self._borrowing.workspace_queue if input.setup else None)
+        except asyncio.CancelledError:
+            self._ends.put(Settlement(agent=agent, state="skipped"))
+            raise
+        except ActivityError as error:
+            kind, message, paid = failure_of(error)
+            if is_cancelled_exception(error):
+                self._ends.put(Settlement(agent=agent, state="skipped"))
+                raise asyncio.CancelledError from error
+            given = {"usage": paid.usage, "attempts": paid.attempts, "kind": kind, "message": message}
+            self._ends.put(Settlement(agent=agent, state="failed", **given))
+            return Answer(agent=agent, failure=f"{kind}: {message}")
+        self._ends.put(_done(agent, result))
+        return Answer(agent=agent, value=result.value, input=input)
+
+    def _input(self, agent: str, wanted: Wanted) -> RunAgentInput:
+        has = self._borrowing
+        own = {"agent": agent, "prompt": wanted.prompt, "label": wanted.label}
+        if wanted.like is not None:
+            return wanted.like.model_copy(update={**own, "continues": wanted.like.agent, **wanted.given})
+        shared = {"run_id": has.run_id, "phase": has.phase, "setup": has.setup, "simulate": has.simulate or None}
+        given = {key: value for key, value in (shared | wanted.given).items() if value is not None}
+        return RunAgentInput(**own, model=wanted.model, **given)
+
+    async def _lease(self, asks: list[LeaseAsk]) -> None:
+        await _parent().signal("lease", LeaseRequest(child=workflow.info().workflow_id, asks=asks))
+
+    async def _settle(self, settlements: list[Settlement]) -> None:
+        await _parent().signal("settle", Settled(child=workflow.info().workflow_id, settlements=settlements))
+
+
+def _parent() -> workflow.ExternalWorkflowHandle[Any]:
+    parent = workflow.info().parent
+    assert parent is not None, "a review is a child of a run"
+    return workflow.get_external_workflow_handle(parent.workflow_id, run_id=parent.run_id)
+
+
+def _done(agent: str, result: RunAgentResult) -> Settlement:
+    given = {} if result.model is None else {"model": result.model}
+    return Settlement(agent=agent, state="done", usage=result.usage, attempts=result.attempts, **given)

@@ -1,0 +1,118 @@
+"""Agents that a run lends to its Child Workflows: numbered, queued, capped and counted like every other of the run.
+
+A child asks (`lease`), the run answers when there is room (`granted`), the child runs the agent under the run's id and
+says how it ended (`settle`). The place in the width is the agent's from the grant until then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+
+from .outbox import Outbox
+
+with workflow.unsafe.imports_passed_through():
+    from .failure_kinds import INTERNAL
+    from .review_contracts import Grant, Granted, LeaseAsk, LeaseRequest, Refusal, Settled, Settlement
+    from .run_state import Agent, label_of
+    from .script.protocol import CallError
+
+if TYPE_CHECKING:
+    from .run import Run
+
+
+class Loans:
+    """All loans of one run, by child."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._children: dict[str, _Loan] = {}
+
+    def open(self, child: str) -> None:
+        """A child is about to be started."""
+        self._children[child] = _Loan(self._run, child)
+
+    async def close(self, child: str) -> None:
+        """A child has ended: what it has not settled never had a value."""
+        await self._children.pop(child).close()
+
+    def lease(self, request: LeaseRequest) -> None:
+        """A child wants agents."""
+        if loan := self._children.get(request.child):
+            loan.lease(request.asks)
+
+    def settle(self, settled: Settled) -> None:
+        """Agents of a child have ended."""
+        if loan := self._children.get(settled.child):
+            loan.settle(settled.settlements)
+
+
+class _Loan:
+    """What one child has borrowed."""
+
+    def __init__(self, run: Run, child: str) -> None:
+        self._run = run
+        self._child = child
+        self._grants: Outbox[Grant] = Outbox(self._send)
+        self._out: dict[str, asyncio.Future[Settlement]] = {}
+        self._tasks: dict[asyncio.Task[None], None] = {}  # a dict keeps the order, which replay depends on
+
+    async def _send(self, grants: list[Grant]) -> None:
+        handle = workflow.get_external_workflow_handle(self._child)
+        await handle.signal("granted", Granted(grants=grants))
+
+    def lease(self, asks: list[LeaseAsk]) -> None:
+        run = self._run
+        for ask in asks:
+            agent = Agent(id=run.ledger.next_id(), label=label_of(ask.label, ""), phase=ask.phase, model=ask.model)
+            if refusal := run.agents.refusal(agents=len(run.ledger.agents)):
+                self._refuse(ask, agent, refusal)
+                continue
+            run.ledger.queue(agent)
+            task = asyncio.create_task(self._lend(ask, agent))
+            self._tasks[task] = None
+            task.add_done_callback(self._forget)
+
+    def settle(self, settlements: list[Settlement]) -> None:
+        for settlement in settlements:
+            out = self._out.get(settlement.agent)
+            if out is not None and not out.done():
+                out.set_result(settlement)
+
+    async def close(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task, None)
+
+    async def _lend(self, ask: LeaseAsk, agent: Agent) -> None:
+        run = self._run
+        try:
+            async with run.width, run.pending:
+                # Money may have gone while this call was queued.
+                if refusal := run.agents.refusal(agents=0):
+                    run.ledger.withdraw(agent)
+                    self._refuse(ask, agent, refusal)
+                    return
+                run.ledger.start(agent, workflow.time())
+                self._out[agent.id] = asyncio.get_running_loop().create_future()
+                self._grants.put(Grant(number=ask.number, agent=agent.id))
+                ended = await self._out[agent.id]
+        except asyncio.CancelledError:
+            run.ledger.end(agent, "skipped", workflow.time())
+            raise
+        agent.model = ended.model or agent.model
+        run.ledger.end(agent, ended.state, workflow.time(), ended.usage, ended.attempts)
+        if ended.state == "failed":
+            run.ledger.fail(agent.id, agent.label, agent.phase, ended.kind or INTERNAL, ended.message)
+        run.show_progress()
+
+    def _refuse(self, ask: LeaseAsk, agent: Agent, refusal: CallError) -> None:
+        self._run.ledger.fail(agent.id, agent.label, agent.phase, refusal.kind, refusal.message)
+        told = Refusal(kind=refusal.kind, message=refusal.message, name=refusal.name)
+        self._grants.put(Grant(number=ask.number, refusal=told))

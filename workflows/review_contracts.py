@@ -1,0 +1,172 @@
+"""Wire contracts of reviews: what `AdversarialReview` gets and gives, and how a child borrows its parent's agents."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from .contracts import RunAgentInput, Usage
+from .wire import Wire
+
+Verdict = Literal["confirmed", "refuted", "disputed", "unverified"]
+Opinion = Literal["pass", "fail", "abstain"]
+
+REVIEWERS, REVIEWERS_MAX = 2, 16
+ROUNDS, ROUNDS_MAX = 3, 10
+
+
+# ------------------------------------------------------------------------------------------------- borrowing
+
+
+class LeaseAsk(Wire):
+    """One agent that a child wants to have; `number` is the child's own."""
+
+    number: int
+    label: str
+    phase: str | None = None
+    model: str
+
+
+class LeaseRequest(Wire):
+    """Signal `lease` of a child to its parent."""
+
+    child: str
+    """Workflow Id."""
+    asks: list[LeaseAsk]
+
+
+class Refusal(Wire):
+    """A cap of the run stands against a call."""
+
+    kind: str
+    message: str
+    name: str = "Error"
+
+
+class Grant(Wire):
+    """The answer to one `LeaseAsk`: the id of the agent, whose turn it is now, or why there is none."""
+
+    number: int
+    agent: str | None = None
+    refusal: Refusal | None = None
+
+
+class Granted(Wire):
+    """Signal `granted` of a parent to its child."""
+
+    grants: list[Grant]
+
+
+class Settlement(Wire):
+    """How a borrowed agent ended, for the books of the run."""
+
+    agent: str
+    state: Literal["done", "failed", "skipped"]
+    usage: Usage = Field(default_factory=Usage)
+    attempts: int = 1
+    model: str | None = None
+    kind: str = ""
+    message: str = ""
+
+
+class Settled(Wire):
+    """Signal `settle` of a child to its parent."""
+
+    child: str
+    settlements: list[Settlement]
+
+
+class Borrowing(Wire):
+    """What every agent of a child has from its run."""
+
+    run_id: str
+    workspace_queue: str | None = None
+    setup: str | None = None
+    simulate: bool = False
+    phase: str | None = None
+
+
+# --------------------------------------------------------------------------------------------------- reviews
+
+
+class ReviewTerms(Wire):
+    """The options of `review()`, checked. `None` for `quorum` is all reviewers."""
+
+    reviewers: int = Field(default=REVIEWERS, ge=1, le=REVIEWERS_MAX)
+    lenses: list[str] = Field(default_factory=list)
+    quorum: int | None = Field(default=None, ge=1)
+    rounds: int = Field(default=ROUNDS, ge=1, le=ROUNDS_MAX)
+    revise: str | None = None
+    model: str | None = None
+    effort: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_reviewer_for_each_lens(cls, given: Any) -> Any:
+        lenses = given.get("lenses") if isinstance(given, dict) else None
+        if isinstance(lenses, list) and lenses and given.get("reviewers") is None:
+            return {**given, "reviewers": len(lenses)}
+        return given
+
+    @model_validator(mode="after")
+    def _no_more_votes_than_reviewers(self) -> ReviewTerms:
+        if self.quorum is not None and self.quorum > self.reviewers:
+            raise ValueError(f"{self.reviewers} reviewers can never have {self.quorum} votes")
+        return self
+
+    @property
+    def votes_needed(self) -> int:
+        """The quorum as a number."""
+        return self.quorum or self.reviewers
+
+
+class ReviewInput(Wire):
+    """The one argument of `AdversarialReview`."""
+
+    borrowing: Borrowing
+    work: Any = None
+    terms: ReviewTerms = Field(default_factory=ReviewTerms)
+    model: str
+    """Full id of the reviewers' model."""
+    author_model: str
+    """Full id of the model that revises where the author is not known."""
+    author: RunAgentInput | None = None
+    """The agent of the run whose value the work is; it revises in its own conversation."""
+
+
+class Vote(Wire):
+    """One reviewer in one round. A dead one abstains; `reason` says what became of it."""
+
+    round: int
+    agent: str | None
+    """`None` for one that a cap of the run refused."""
+    lens: str
+    verdict: Opinion
+    objections: list[str] = Field(default_factory=list)
+    evidence: list[str] = Field(default_factory=list)
+    reason: str | None = None
+
+
+class ReviewResult(Wire):
+    """What a review comes to, and what `review()` gives to the script."""
+
+    verdict: Verdict
+    votes: list[Vote] = Field(default_factory=list)
+    rounds: int = 0
+    """How many were held."""
+    final: Any = None
+    """The work as it was last reviewed."""
+    objections: list[str] = Field(default_factory=list)
+    """Those that stand; of a disputed work, what both sides say."""
+    evidence: list[str] = Field(default_factory=list)
+    """Of the last round."""
+    positions: list[Vote] = Field(default_factory=list)
+    """Of a disputed work: the votes that contradict each other."""
+
+
+class ReviewOutcome(Wire):
+    """How `AdversarialReview` ends: with a result, or refused before any reviewer began."""
+
+    result: ReviewResult | None = None
+    refusal: Refusal | None = None

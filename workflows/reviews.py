@@ -1,0 +1,180 @@
+"""`review()`: from a call in a script to a Child Workflow that borrows the run's agents."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from temporalio import workflow
+from temporalio.exceptions import ChildWorkflowError, is_cancelled_exception
+
+from .loans import Loans
+from .review import AdversarialReview
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import ValidationError
+
+    from . import models
+    from .failure_kinds import INTERNAL, SKIPPED
+    from .patterns import PATTERNS
+    from .review_contracts import Borrowing, Refusal, ReviewInput, ReviewTerms
+    from .run_state import label_of
+    from .script.protocol import CallError, Outcome
+
+if TYPE_CHECKING:
+    from .run import Run
+
+REVIEWER_MODEL = "opus"
+CAPS = ("agent_cap", "budget")
+"""A cap that leaves not one agent throws: a script that asks again until it has an answer must not do so for ever."""
+TASK_TIMEOUT = timedelta(seconds=4)
+"""As of a run: a wait after a crash."""
+
+
+class Reviews:
+    """The reviews of one run, nested workflows included."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self.loans = Loans(run)
+        self._numbered = 0
+        self._tasks: dict[asyncio.Task[Outcome], bool] = {}
+        """Whether each was cancelled; a dict keeps the order, which replay depends on."""
+
+    async def review(self, args: dict[str, Any], *, phase: str | None) -> Outcome:
+        """Hold one review. Never raises but for cancellation.
+
+        Args:
+            args: `work`, and the options of `review()` that were given (`script/protocol.py`).
+            phase: of its agents.
+        """
+        options = dict(args)
+        work = options.pop("work", None)
+        try:
+            terms = ReviewTerms.model_validate(options)
+        except ValidationError as error:
+            return bad_arguments("review", error)
+        return await self._under_way(self._review(work, terms, phase))
+
+    async def pattern(self, op: str, args: dict[str, Any], *, phase: str | None) -> Outcome:
+        """A quality pattern over agents of this run (`patterns.py`). Never raises but for cancellation."""
+        terms, begin = PATTERNS[op]
+        try:
+            pattern = begin(terms.model_validate(args))
+        except ValidationError as error:
+            return bad_arguments(op, error)
+        outcomes: list[Outcome] | None = None
+        while True:
+            try:
+                asks = next(pattern) if outcomes is None else pattern.send(outcomes)
+            except StopIteration as end:
+                self._run.show_progress()
+                return Outcome(value=end.value)
+            calls = (self._run.agents.call(prompt, options, phase=phase) for prompt, options in asks)
+            outcomes = await asyncio.gather(*calls)
+            if all(outcome.error is not None and outcome.error.kind in CAPS for outcome in outcomes):
+                return Outcome(error=outcomes[0].error)
+
+    def cancel(self) -> list[asyncio.Task[Outcome]]:
+        """Cancel what is still under way; what has to be waited for until it has really stopped."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            self._cancel(task)
+        return tasks
+
+    def _cancel(self, task: asyncio.Task[Outcome]) -> None:
+        """Once: a server may refuse to be asked twice to cancel the same child."""
+        if not self._tasks.get(task, True):
+            self._tasks[task] = True
+            task.cancel()
+
+    async def _under_way(self, call: Any) -> Outcome:
+        task: asyncio.Task[Outcome] = asyncio.create_task(call)
+        self._tasks[task] = False
+        task.add_done_callback(self._forget)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._cancel(task)
+            raise
+
+    def _forget(self, task: asyncio.Task[Outcome]) -> None:
+        self._tasks.pop(task, None)
+
+    async def _review(self, work: Any, terms: ReviewTerms, phase: str | None) -> Outcome:
+        run = self._run
+        if terms.effort is None and run.input.effort:
+            terms = terms.model_copy(update={"effort": run.input.effort})
+        given: dict[str, Any] = {}
+        if terms.revise is not None and (author := run.agents.author_of(work)) is not None:
+            given["author"] = author
+        input = ReviewInput(
+            borrowing=self.borrowing(phase),
+            work=work,
+            terms=terms,
+            model=models.resolve(terms.model or REVIEWER_MODEL, run.input.model),
+            author_model=models.resolve(None, run.input.model),
+            **given,
+        )
+        summary = f"review: {label_of(None, str(work)[:400])}"
+
+        async def start(child: str) -> Outcome:
+            outcome = await workflow.execute_child_workflow(
+                AdversarialReview.run,
+                input,
+                id=child,
+                task_timeout=TASK_TIMEOUT,
+                static_summary=summary,
+                cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+                parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
+            )
+            if outcome.result is None:
+                return _refused(outcome.refusal)
+            run.ledger.reviewed(outcome.result.verdict)
+            return Outcome(value=outcome.result.model_dump())
+
+        return await self.lending("review", start)
+
+    def borrowing(self, phase: str | None) -> Borrowing:
+        """What a child's agents have from this run."""
+        run = self._run
+        given: dict[str, Any] = {}
+        if run.setup is not None:
+            given["setup"] = run.setup.key
+        if run.input.simulate:
+            given["simulate"] = True
+        return Borrowing(run_id=run.id, workspace_queue=run.workspace_queue, phase=phase, **given)
+
+    async def lending(self, name: str, start: Callable[[str], Awaitable[Outcome]]) -> Outcome:
+        """Run a child that may borrow agents.
+
+        Args:
+            start: runs the child of that Workflow Id to its end.
+        """
+        self._numbered += 1
+        child = f"{self._run.id}/{name}-{self._numbered}"
+        self.loans.open(child)
+        try:
+            return await start(child)
+        except ChildWorkflowError as error:
+            if is_cancelled_exception(error):
+                return Outcome(error=CallError(kind=SKIPPED, message="the run ended first", lost=True))
+            return Outcome(error=CallError(kind=INTERNAL, message=f"{name}(): {error.cause or error}"))
+        finally:
+            await self.loans.close(child)
+
+
+def bad_arguments(name: str, error: ValidationError) -> Outcome:
+    """An option that cannot be used, in words for whoever wrote the script."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    message = f"{name}(): {where}: {first['msg']}" if where else f"{name}(): {first['msg']}"
+    return Outcome(error=CallError(kind="bad_arguments", message=message))
+
+
+def _refused(refusal: Refusal | None) -> Outcome:
+    if refusal is None:
+        return Outcome(error=CallError(kind=INTERNAL, message="review(): it ended without a result"))
+    return Outcome(error=CallError(kind=refusal.kind, message=refusal.message, name=refusal.name))
