@@ -26,11 +26,18 @@ from tenuto.activities.reports import ReportActivities
 from tenuto.activities.store import Store
 from tenuto.worker.plugin import TenutoPlugin
 from tenuto.workflows.contracts import LoadScriptInput, RunAgentInput, RunAgentResult, Script, Usage
+from tenuto.workflows.journal_contracts import (
+    OpenJournalInput,
+    OpenJournalResult,
+    RecallAgentsInput,
+    RecallAgentsResult,
+    RecalledAgent,
+)
 from tenuto.workflows.script.dialects import close_interpreters
 from tenuto.workflows.setup_contracts import host_queue
 
 from ..workflows.played_steps import PlayedSteps
-from .scenarios import SCENARIOS, SETUP, Scenario, nested
+from .scenarios import JOURNAL, SCENARIOS, SETUP, Scenario, nested
 
 HISTORIES = Path(__file__).parents[1] / "data" / "histories"
 QUEUE = "golden"
@@ -63,6 +70,18 @@ class Played:
         """The one script that is called by others."""
         return nested()
 
+    @activity.defn(name="open_journal")
+    async def open_journal(self, input: OpenJournalInput) -> OpenJournalResult:
+        """What the earlier run left, the same each time."""
+        return JOURNAL
+
+    @activity.defn(name="recall_agents")
+    async def recall_agents(self, input: RecallAgentsInput) -> RecallAgentsResult:
+        """Their values, all but of one whose record is gone."""
+        return RecallAgentsResult(
+            agents=[RecalledAgent(found=call.was != "a3", value=f"kept by {call.was}") for call in input.calls]
+        )
+
 
 async def record(environment: WorkflowEnvironment, store: Store, name: str, scenario: Scenario) -> str:
     """Run a scenario to its end and return its history as JSON."""
@@ -74,7 +93,11 @@ async def record(environment: WorkflowEnvironment, store: Store, name: str, scen
             client,
             task_queue=queue,
             identity=WHO,
-            activities=[played.run_agent, played.load_script, reports.write_report, reports.append_log, *steps.all],
+            activities=[
+                *(played.run_agent, played.load_script, played.open_journal, played.recall_agents),
+                *(reports.write_report, reports.append_log),
+                *steps.all,
+            ],
             max_heartbeat_throttle_interval=timedelta(milliseconds=100),
             default_heartbeat_throttle_interval=timedelta(milliseconds=100),
         )

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tenuto.workflows.contracts import RunInput, RunLimits, Script
+from tenuto.workflows.contracts import RunAgentInput, RunInput, RunLimits, Script
+from tenuto.workflows.journal import Material, key_of
+from tenuto.workflows.journal_contracts import OpenJournalResult
+from tenuto.workflows.models import resolve
 from tenuto.workflows.script.dialects import load
 from tenuto.workflows.setup_contracts import AgentTypeView, Policy, PrepareRunResult
 
@@ -153,6 +156,27 @@ WAITING = (
     PY + "async def main(args):\n    log('waits')\n    return await parallel([agent('wait 1'), agent('wait 2')])\n"
 )
 
+RESUMED = (
+    PY
+    + """async def main(args):
+    said = await parallel([agent(each) for each in ("kept", "kept", "changed", "gone", "new")])
+    return {"said": said, "since": now()}
+"""
+)
+
+
+def entry(prompt: str, number: int = 0) -> str:
+    """The journal entry of a call that gives nothing but a prompt."""
+    call = RunAgentInput(run_id="", agent="", prompt=prompt, model=resolve(None), label="")
+    return f"{key_of(call, Material())}-{number}"
+
+
+JOURNAL = OpenJournalResult(
+    entries={entry("kept"): "a1", entry("kept", 1): "a2", entry("gone"): "a3"},
+    lost={entry("changed"): "a.txt no longer has the content that it left"},
+)
+"""What the played `open_journal` answers."""
+
 PREPARED: dict[str, Any] = {"policy": Policy(allow=["Bash", "mcp__tracker"]), "workspace": "/nowhere"}
 
 # 1 typed, 1 bad, 3 in parallel, 3 in the pipeline, 1 inside: the tenth is over the cap.
@@ -172,6 +196,7 @@ SCENARIOS: dict[str, Scenario] = {
     "orchestration-stopped-v1": orchestration(WAITING, "waiting.py", waits=True),
     "orchestration-steps-python-v1": orchestration(EVERY_STEP_PY, "steps.py", **PREPARED),
     "orchestration-steps-javascript-v1": orchestration(EVERY_STEP_JS, "steps.js", host="box", **PREPARED),
+    "orchestration-resumed-v1": orchestration(RESUMED, "resumed.py", resume_from="wf_before", clock=1.7e9),
     "survey-v1": survey(),
     "survey-stopped-v1": survey(waits=True),
 }

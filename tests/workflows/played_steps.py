@@ -7,6 +7,7 @@ from typing import Any
 
 from temporalio import activity
 
+from tenuto.workflows.journal_contracts import FileHashes, HashFilesInput, HashFilesResult
 from tenuto.workflows.setup_contracts import PrepareRunInput, PrepareRunResult, TidyRunInput, TidyRunResult
 from tenuto.workflows.step_contracts import (
     CallMcpInput,
@@ -58,8 +59,18 @@ class PlayedSteps:
         """What a Worker registers."""
         return [
             *(self.prepare_run, self.run_command, self.read_file, self.write_file, self.glob_files, self.grep_files),
-            *(self.call_mcp, self.open_pull_request, self.tidy_run),
+            *(self.call_mcp, self.open_pull_request, self.tidy_run, self.hash_files),
         ]
+
+    @activity.defn(name="hash_files")
+    async def hash_files(self, input: HashFilesInput) -> HashFilesResult:
+        """No item names a file, and no input is there."""
+        return HashFilesResult(
+            calls=[
+                FileHashes(context=[None] * len(call.context), inputs=dict.fromkeys(call.inputs, "absent"))
+                for call in input.calls
+            ]
+        )
 
     async def _step(self, input: StepInput) -> Any:
         self.seen.append(input)

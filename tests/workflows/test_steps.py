@@ -334,7 +334,7 @@ async def test_agents_of_a_prepared_run_carry_what_they_were_given(stage: Stage)
         await (await stage.start(source, "s.js", **SETUP)).result()
     given = [one.model_dump(exclude_unset=True) for one in stage.asked]
     for one in given:
-        del one["run_id"], one["label"]
+        del one["run_id"], one["label"], one["entry"]
     sonnet, opus, haiku = "claude-sonnet-5-5", "claude-opus-5-5", "claude-haiku-5-5"
     assert given == [
         {"agent": "a1", "prompt": "a", "model": sonnet, "setup": "k"},
