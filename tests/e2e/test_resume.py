@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from .repository import git, tally
 from .served import Served, ended, until
 
 pytestmark = pytest.mark.e2e
 
 AGENTS = 12
+WRITES = """from tenuto import Meta, agent, parallel
+meta = Meta(name="writes", description="Agents that leave something")
+async def main(args):
+    own = {"isolation": "worktree", "merge": "queue"} if args["own"] else {}
+    return await parallel([agent(f"{args['name']} task {i}.", **own) for i in range(2)])
+"""
 FAILS = {
     "py": """from tenuto import Meta, agent, parallel
 meta = Meta(name="falls", description="Falls at the end", phases=["Work"])
@@ -73,13 +81,14 @@ def test_a_stopped_run_gives_up_what_it_finished_and_nothing_else(served: Served
 
 def test_a_run_that_goes_on_or_never_was_is_not_resumed(served: Served) -> None:
     served.api.control(latency_s=30)
-    served.start("many.py", "wf_live", n=1)
+    follower = served.start("many.py", "wf_live", n=1)
     until(lambda: served.asked("wf_live"))
     refused = served.tenuto("run", "many.py", "--resume-from", "wf_live")
     assert (refused.returncode, "tenuto stop wf_live" in refused.stderr) == (2, True)
     unknown = served.tenuto("run", "many.py", "--resume-from", "wf_never")
     assert (unknown.returncode, "no run 'wf_never'" in unknown.stderr) == (2, True)
     served.tenuto.json("stop", "wf_live")
+    ended(follower, code=4)
 
 
 def test_resume_starts_an_ended_run_again_with_another_cap(served: Served) -> None:
@@ -91,3 +100,41 @@ def test_resume_starts_an_ended_run_again_with_another_cap(served: Served) -> No
     assert len(served.asked("capped")) == 5
     assert served.tenuto("resume", "wf_capped", "--id", "wf_capped").returncode == 2
     assert served.tenuto("resume", "wf_never").returncode == 2
+
+
+def writing(served: Served, task: int) -> None:
+    reply = {"tool_use": [{"name": "Write", "input": {"file_path": f"{task}.txt", "content": f"by {task}"}}]}
+    served.api.control(rules=[{"match": {"prompt_contains": f"task {task}.", "turn": 1}, "reply": reply}])
+
+
+def run_writing(served: Served, folder: Path, run_id: str, *words: str, own: bool) -> dict[str, Any]:
+    served.tenuto.script("writes.py", WRITES)
+    args = json.dumps({"name": "own" if own else "shared", "own": own})
+    line = ("run", "writes.py", "--args", args, "--id", run_id, "--workspace", str(folder), "--json", *words)
+    return ended(served.follow(*line))
+
+
+def test_an_agent_whose_file_was_changed_since_runs_again(served: Served, tmp_path: Path) -> None:
+    folder = tally(tmp_path / "tally")
+    for task in (0, 1):
+        writing(served, task)
+    assert run_writing(served, folder, "wf_wrote", own=False)["census"]["done"] == 2
+    same = run_writing(served, folder, "wf_wrote_2", "--resume-from", "wf_wrote", own=False)
+    assert same["census"]["cached"] == 2
+    (folder / "1.txt").write_text("by hand")
+    other = run_writing(served, folder, "wf_wrote_3", "--resume-from", "wf_wrote_2", own=False)
+    assert (other["census"]["cached"], other["census"]["done"]) == (1, 1)
+    assert "1.txt no longer has the content that it left" in served.tenuto("logs", "wf_wrote_3").stdout
+
+
+def test_commits_of_reused_agents_come_onto_the_branch_of_the_new_run(served: Served, tmp_path: Path) -> None:
+    folder = tally(tmp_path / "tally")
+    for task in (0, 1):
+        writing(served, task)
+    run_writing(served, folder, "wf_trees", own=True)
+    report = run_writing(served, folder, "wf_trees_2", "--resume-from", "wf_trees", own=True)
+    assert report["census"]["cached"] == 2
+    assert {"0.txt", "1.txt"} <= set(git(folder, "ls-tree", "--name-only", "tenuto/wf_trees_2/merged").split())
+    git(folder, "commit", "-q", "--allow-empty", "-m", "On from here")
+    moved = run_writing(served, folder, "wf_trees_3", "--resume-from", "wf_trees", own=True)
+    assert moved["census"]["done"] == 2
