@@ -162,12 +162,10 @@ class _Batch:
     async def _settle(self, asked: list[tuple[Any, asyncio.Future[Any]]]) -> None:
         try:
             answers = await self._answer([question for question, _ in asked])
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - whoever asked hears of it, whatever it is
             for _, future in asked:
                 if not future.done():
-                    future.set_exception(error) if isinstance(error, Exception) else future.cancel()
-            if not isinstance(error, Exception):
-                raise
+                    future.set_exception(error)
             return
         for (_, future), answer in zip(asked, answers, strict=True):
             if not future.done():
