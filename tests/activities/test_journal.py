@@ -27,7 +27,14 @@ USAGE = {"input_tokens": 3, "output_tokens": 4, "usd": 0.5}
 
 async def agent(store: Store, name: str, **given: Any) -> None:
     """A finished agent of the run `old`, whose entry is `k{name}-0`."""
-    record = {"run_id": "old", "agent": name, "model": "m", "served": "m", "value": f"by {name}", "usage": USAGE}
+    record: dict[str, Any] = {
+        "run_id": "old",
+        "agent": name,
+        "model": "m",
+        "served": "m",
+        "value": f"by {name}",
+        "usage": USAGE,
+    }
     record |= {"failure": None, "wrote": {}, "ended_at": "2026-01-01T00:00:00Z", "added_later": 1, **given}
     await store.put(f"runs/old/agents/{name}/record.json", json.dumps(record).encode())
     await store.put(f"runs/old/agents/{name}/turns/000000.json", b"[]")
