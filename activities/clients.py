@@ -72,10 +72,14 @@ def _common() -> dict[str, Any]:
         "timeout": TIMEOUT,
         "http_client": DefaultAioHttpClient(limits=limits, timeout=TIMEOUT),
     }
-    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-        # Nobody receives spans, and the client makes their attributes all the same.
-        common["open_telemetry"] = False
+    if not spans_are_wanted():
+        common["open_telemetry"] = False  # else it reckons their attributes all the same
     return common
+
+
+def spans_are_wanted() -> bool:
+    """Whether anybody receives spans."""
+    return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
 def _key(source: Source, common: dict[str, Any]) -> Client:

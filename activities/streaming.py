@@ -14,6 +14,7 @@ from pydantic_core import from_json
 
 from .clients import Client
 from .errors import StreamBroken
+from .prepared_request import send
 
 COMPACTION_SILENCE_S = 600.0
 """Writing a summary sends no text, and of a full context it takes minutes."""
@@ -71,10 +72,9 @@ async def ask(
         "speaking": stall_s,
     }
     window_s = windows_s["beginning"]
-    messages: Any = client.beta.messages if "betas" in request else client.messages
     try:
         async with asyncio.timeout(window_s) as patience:
-            stream = await messages.create(**request, stream=True)
+            stream = await send(client, request)
             try:
                 on_headers(stream.response.headers)
                 reading = _Reading(Response(request_id=stream.response.headers.get("request-id")))

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,18 @@ from .workspace.merge import bring_conflict_into
 
 log = logging.getLogger(__name__)
 
-SHARED_KEPT_MAX = 256
+COMMON_KEPT_MAX = 256
 """Setups, agent types and lists of tools whose rules are kept."""
+
+
+@dataclass(slots=True)
+class _Common:
+    """What all agents of a run with the same type and the same `tools` have in common: making it is dear."""
+
+    rules: Rules
+    offer: Offer
+    place: Place | None = None
+    """The shared workspace, once an agent works there."""
 
 
 class Workshop:
@@ -50,7 +61,7 @@ class Workshop:
         self._places = places
         self._clones = clones
         self._tools: list[Tool] = list(built_in_tools().values())
-        self._shared: OrderedDict[tuple[Any, ...], tuple[Rules, Offer]] = OrderedDict()
+        self._common: OrderedDict[tuple[Any, ...], _Common] = OrderedDict()
         """By the setup of a run and what its agents say of their tools."""
 
     async def open(self, input: RunAgentInput, say: Callable[[str], None]) -> Work:
@@ -64,19 +75,20 @@ class Workshop:
         say("preparing")
         setup = await load_setup(self._store, input.setup)
         definition = _definition(setup, input.agent_type)
-        rules, offer = self._what_siblings_share(setup, input, definition)
+        common = self._what_siblings_share(setup, input, definition)
+        rules = common.rules
         clone = await self._clone(setup, input) if input.isolation == "worktree" else None
         folder = folder_of(input.run_id, input.agent)
         try:
-            place = await asyncio.to_thread(
-                self._places.open, setup, rules, folder, clone=clone.root if clone is not None else None, say=say
-            )
+            place = await self._place(setup, common, folder, clone, say)
             context = await asyncio.to_thread(self._context, input, rules, place) if input.context else []
         except OSError as error:
             raise AgentFailed(kinds.WORKSPACE, f"the workspace cannot be used: {error}") from error
         told = await self._prepare(clone, setup, input, place) if clone is not None else None
         outfit = Outfit(
-            belt=Belt(await self._with_servers(offer, setup, rules, place), place, ToolJournal(self._store, folder)),
+            belt=Belt(
+                await self._with_servers(common.offer, setup, rules, place), place, ToolJournal(self._store, folder)
+            ),
             standing=[setup.instructions] if setup.instructions else [],
             context=context,
             own=[_surroundings(place, setup), *([definition.prompt] if definition and definition.prompt else [])],
@@ -92,19 +104,27 @@ class Workshop:
 
         return resolve_context(input.context or (), place.files, may_read=may_read)
 
+    async def _place(
+        self, setup: RunSetup, common: _Common, folder: str, clone: Clone | None, say: Callable[[str], None]
+    ) -> Place:
+        if clone is not None:
+            return await asyncio.to_thread(self._places.open, setup, common.rules, folder, clone=clone.root, say=say)
+        if common.place is None:
+            common.place = await asyncio.to_thread(self._places.open, setup, common.rules, folder)
+        return replace(common.place, folder=folder, say=say)
+
     def _what_siblings_share(
         self, setup: RunSetup, input: RunAgentInput, definition: AgentDefinition | None
-    ) -> tuple[Rules, Offer]:
-        """Rules and tools of all agents of a run with the same type and the same `tools`: reading them is dear."""
+    ) -> _Common:
         key = (input.setup, input.agent_type, None if input.tools is None else tuple(input.tools))
-        shared = self._shared.get(key)
-        if shared is None:
+        common = self._common.get(key)
+        if common is None:
             rules = _narrowed(rules_of(setup), definition, input.tools)
-            shared = self._shared[key] = (rules, Offer(self._tools, rules, _server_tools(rules)))
-        self._shared.move_to_end(key)
-        while len(self._shared) > SHARED_KEPT_MAX:
-            self._shared.popitem(last=False)
-        return shared
+            common = self._common[key] = _Common(rules, Offer(self._tools, rules, _server_tools(rules)))
+        self._common.move_to_end(key)
+        while len(self._common) > COMMON_KEPT_MAX:
+            self._common.popitem(last=False)
+        return common
 
     async def _with_servers(self, offer: Offer, setup: RunSetup, rules: Rules, place: Place) -> Offer:
         """The offer with the tools of the run's MCP servers as they are now."""
