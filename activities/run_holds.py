@@ -26,7 +26,8 @@ AGAIN_S = 3600.0
 """A hold without an end is told once more after that: the run may have been told otherwise since."""
 RUNS_MAX = 1000
 
-Tell = Callable[[HeldInput | AcceptedInput], Awaitable[None]]
+Tell = Callable[[str, HeldInput | AcceptedInput], Awaitable[None]]
+"""Takes the run id and what the run is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,9 @@ class _Told:
     """Unix seconds."""
 
 
-async def signal_run(input: HeldInput | AcceptedInput) -> None:
-    """Signal the Workflow of the Activity in execution."""
-    info = activity.info()
-    if info.workflow_id is None:
-        return
-    handle = activity.client().get_workflow_handle(info.workflow_id)
+async def signal_run(run_id: str, input: HeldInput | AcceptedInput) -> None:
+    """Signal the run's Workflow, whichever one of its Workflows the Activity in execution belongs to."""
+    handle = activity.client().get_workflow_handle(run_id)
     await handle.signal("held" if isinstance(input, HeldInput) else "accepted", input)
 
 
@@ -65,7 +63,7 @@ class RunHolds:
         self._told[run_id] = _Told(kind, time.monotonic(), until)
         moment = None if until is None else datetime.fromtimestamp(until, UTC).isoformat(timespec="seconds")
         log.warning("%s waits for %s%s: %s", run_id, kind, f" until {moment}" if moment else "", message)
-        if not await self._send(HeldInput(kind=kind, message=message, until=moment)):
+        if not await self._send(run_id, HeldInput(kind=kind, message=message, until=moment)):
             self._told.pop(run_id, None)
 
     async def accepted(self, run_id: str, asked_at: float, *, was_held: bool) -> None:
@@ -74,11 +72,11 @@ class RunHolds:
         if (told is not None and asked_at > told.at) or (told is None and was_held):
             self._told.pop(run_id, None)
             log.info("%s goes on", run_id)
-            await self._send(AcceptedInput())
+            await self._send(run_id, AcceptedInput())
 
-    async def _send(self, input: HeldInput | AcceptedInput) -> bool:
+    async def _send(self, run_id: str, input: HeldInput | AcceptedInput) -> bool:
         try:
-            await self._tell(input)
+            await self._tell(run_id, input)
         except RPCError as error:
             # The agent's next attempt says it again; a run that has ended need not know.
             log.warning("a run could not be told: %s", error)

@@ -34,7 +34,7 @@ async def update(runs: Runs, run_id: str, name: str, *args: Any) -> str:
     Raises:
         UnknownRun: there is no such run.
         RunEnded: it has ended.
-        NoWorker: no Worker answered in time. Nothing was changed, and nothing will be.
+        NoWorker: no Worker answered in time. One that comes back may still do it; every Update here is idempotent.
         UsageError: the run refused; its own words.
     """
     report = await runs.report(check_run_id(run_id), agents=False)
@@ -48,8 +48,8 @@ async def update(runs: Runs, run_id: str, name: str, *args: Any) -> str:
             )
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
         raise NoWorker(
-            f"no Worker answered for {run_id}, so nothing was changed: start one (tenuto up, or tenuto worker) and try "
-            "again"
+            f"no Worker answered for {run_id}: start one (tenuto up, or tenuto worker) and say it again; said twice it "
+            "does no more than once"
         ) from None
     except WorkflowUpdateFailedError as error:
         cause = error.cause

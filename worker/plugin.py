@@ -29,8 +29,10 @@ from tenuto.activities.payload_store import external_storage
 from tenuto.activities.store import Store
 from tenuto.workflows.orchestration import Orchestration
 from tenuto.workflows.review import AdversarialReview
+from tenuto.workflows.script.dialects import interpreters
 from tenuto.workflows.survey import Survey
 
+interpreters()  # looked up once, outside the sandbox
 WORKFLOWS: list[type] = [Orchestration, Survey, AdversarialReview]
 
 # Pure modules, one by one. A module that defines a Workflow must never be here: the sandbox would not see into it.

@@ -33,6 +33,7 @@ from tenuto.workflows.contracts import PhaseView, RunError, RunInput, RunReport,
 
 from .config import Settings, UsageError
 from .connect import Unreachable
+from .trouble import trouble_of
 
 WORKFLOW = "Orchestration"
 MEMO = "tenuto"
@@ -185,8 +186,9 @@ class Runs:
         described = await self._describe(run_id)
         handle = (await self.client()).get_workflow_handle(run_id)
         if described.status == WorkflowExecutionStatus.RUNNING:
-            live = await self._query(handle, agents)
-            return self._with_ui(live or await _from_memo(described))
+            live = await self._query(handle, agents) or await _from_memo(described)
+            live.trouble = await trouble_of(await self.client(), described)
+            return self._with_ui(live)
         # It may have ended between the two looks.
         stored = await self._stored(run_id)
         return self._with_ui(stored or await _ended_without_report(handle, described))
@@ -197,7 +199,11 @@ class Runs:
         handle = client.get_workflow_handle(run_id)
         live = await self._query(handle, agents=False)
         try:
-            return self._with_ui(live or await _from_memo(await handle.describe()))
+            if live is None:
+                described = await handle.describe()
+                live = await _from_memo(described)
+                live.trouble = await trouble_of(client, described)
+            return self._with_ui(live)
         except RPCError as error:
             raise _unless_unknown(error, run_id) from None
 

@@ -96,6 +96,8 @@ class RunInput(Wire):
     """Whether the namespace has Tenuto's search attributes; decided once, by whoever starts the run."""
     seed: str | None = None
     """Seed of randomness; the run id unless inherited."""
+    interpreters: dict[str, str] | None = None
+    """Dialect -> version of its interpreter when the run began: a Worker with another one leaves the run alone."""
     clock: float | None = None
     """Time at which the script's clock begins, Unix seconds: the start of the run, or of the one it resumes."""
     resume_from: str | None = None
@@ -230,6 +232,8 @@ class RunReport(Wire):
     ended_at: str | None = None
     ui: str | None = None
     simulated: bool = False
+    trouble: str | None = None
+    """Why a live run does not get on, with the remedy: no Worker, or one that cannot replay it."""
 
 
 # --------------------------------------------------------------------------------------------------- activities

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 LOAD_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
 
 
+class OtherInterpreter(Exception):
+    """This Worker must not replay the run. Not a failure of the run."""
+
+
 class ScriptRun:
     """One script in a run: the run's own, or one called by `workflow()` inside it.
 
@@ -67,6 +71,7 @@ class ScriptRun:
         Raises:
             ScriptFailed: the script threw, is stuck, or went over a limit.
         """
+        self._check_interpreter()
         seed = self._run.seed if self._depth == 0 else f"{self._run.seed}/{self._script.name}"
         session = dialects.open_session(self._script.loaded(), args=self._args, has_args=self._has_args, seed=seed)
         self._run.scripts[self] = None
@@ -98,6 +103,15 @@ class ScriptRun:
             self._run.locks.drop(self)
             for task in list(self._calls):
                 task.cancel()
+
+    def _check_interpreter(self) -> None:
+        """Fail the Workflow Task, which leaves the run as it is, on a Worker that might replay it otherwise."""
+        dialect = self._script.dialect
+        began, here = (self._run.input.interpreters or {}).get(dialect), dialects.interpreters()[dialect]
+        if began is not None and began != here:
+            raise OtherInterpreter(
+                f"this Worker has {here}, the run began with {began}: it is left to a Worker that has that version"
+            )
 
     async def _wait(self, pending: tuple[int, ...]) -> None:
         """Until a call has ended.

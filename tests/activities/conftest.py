@@ -81,7 +81,7 @@ async def stage(api: SimulatedApi, store: Store, tmp_path: Path) -> AsyncIterato
 
     told: list[HeldInput | AcceptedInput] = []
 
-    async def tell(input: HeldInput | AcceptedInput) -> None:
+    async def tell(_run_id: str, input: HeldInput | AcceptedInput) -> None:
         told.append(input)
 
     activities = AgentActivities(store, Credentials(tmp_path, environ), simulated_url, tell=tell)

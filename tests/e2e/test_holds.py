@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
 import time
 from collections import Counter
 from typing import Any
 
 import pytest
+from temporalio.client import Client
+
+from tenuto.activities.store import Store
+from tenuto.worker.plugin import TenutoPlugin
+from tenuto.workflows.contracts import RunInput, Script
+from tenuto.workflows.script.dialects import load
 
 from .served import Served, ended, until
 
@@ -83,3 +92,51 @@ def test_a_run_is_paused_widened_and_resumed_from_the_command_line(served: Serve
     assert (report["status"], report["census"]["done"], report["census"]["skipped"]) == ("degraded", 11, 1)
     over = served.tenuto("pause", "wf_pause")
     assert (over.returncode, "has ended" in over.stderr) == (2, True)
+
+
+def test_a_run_that_no_worker_here_can_replay_is_left_alone_and_show_and_doctor_say_why(served: Served) -> None:
+    address = served.tenuto.json("up")["address"]
+    input = RunInput(
+        script=Script.of(load((served.tenuto.folder / "many.py").read_bytes(), "many.py")),
+        args={"n": 1, "name": "wf_other"},
+        has_args=True,
+        interpreters={"python": "pydantic-monty 0.0.1"},
+    )
+
+    async def begin(stop: bool) -> None:
+        store = Store((served.tenuto.home / "store").as_uri())
+        client = await Client.connect(address, plugins=[TenutoPlugin(store)])
+        if stop:
+            await client.get_workflow_handle("wf_other").terminate()
+        else:
+            await client.start_workflow("Orchestration", input, id="wf_other", task_queue="tenuto")
+
+    asyncio.run(begin(stop=False))
+    words = "the run began with pydantic-monty 0.0.1"
+    try:
+        until(lambda: words in (served.tenuto.json("show", "wf_other")["trouble"] or ""))
+        assert "does not get on" in served.tenuto("show", "wf_other").stdout
+        doctor = served.tenuto("doctor")
+        assert (doctor.returncode, words in doctor.stdout) == (1, True)
+    finally:
+        asyncio.run(begin(stop=True))
+    assert served.asked("wf_other") == []
+
+
+def test_without_a_worker_a_waiting_run_still_says_so_and_control_says_what_is_missing(served: Served) -> None:
+    served.api.control(api_keys=["sk-new"])
+    served.tenuto("run", "many.py", "--args", '{"n": 3, "name": "wf_down"}', "--id", "wf_down", "--detach")
+    waiting(served, "wf_down")
+    (worker,) = served.tenuto.json("up")["worker_pids"]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        shown = served.tenuto.json("show", "wf_down")
+        assert (shown["status"], shown["waiting_for"]["kind"]) == ("waiting", "credential")
+        began = time.monotonic()
+        refused = served.tenuto("pause", "wf_down")
+        assert (refused.returncode, "no Worker answered" in refused.stderr) == (2, True)
+        assert time.monotonic() - began < 15
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    served.api.control(api_keys=[])
+    served.tenuto("stop", "wf_down")

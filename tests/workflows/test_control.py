@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 from temporalio import activity
-from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateFailedError
 
 from tenuto.workflows.contracts import RunAgentInput, RunLimits
 from tenuto.workflows.control_contracts import AcceptedInput, AgentInput, HeldInput, SetLimitsInput
 from tenuto.workflows.orchestration import Orchestration
+from tenuto.workflows.script.dialects import interpreters
 
 from .conftest import Stage, echo
 
@@ -30,6 +32,9 @@ ONE_PY = (
     'from tenuto import Meta, agent\nmeta = Meta(name="one", description="One")\nasync def main(args):\n'
     "    try:\n        return [await agent('slow one')]\n    except RuntimeError as error:\n        return str(error)\n"
 )
+
+
+TASK_FAILED = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
 
 
 async def until(condition: Callable[[], Awaitable[Any]]) -> Any:
@@ -234,3 +239,22 @@ async def test_what_cannot_be_controlled_is_refused_in_words(stage: Stage, gate:
         await handle.cancel()  # a stop overrules the other wish
         gate.set()
     assert stage.running == 0
+
+
+async def test_a_worker_with_another_interpreter_leaves_the_run_alone_and_it_is_said(stage: Stage) -> None:
+    other = {"python": "pydantic-monty 0.0.1", "javascript": interpreters()["javascript"]}
+    async with stage.playing():
+        handle = await stage.start(ONE_JS, "s.js", interpreters=other)
+        assert (await handle.result()).status == "completed", "only its own dialect counts"
+        handle = await stage.start(ONE_PY, interpreters=other)
+
+        async def failure() -> str | None:
+            events = (await handle.fetch_history()).events
+            failed = (e.workflow_task_failed_event_attributes for e in events if e.event_type == TASK_FAILED)
+            return next((attributes.failure.message for attributes in failed), None)
+
+        said = await until(failure)
+        assert (await handle.describe()).status == WorkflowExecutionStatus.RUNNING
+        await handle.terminate()
+    assert f"this Worker has {interpreters()['python']}, the run began with pydantic-monty 0.0.1" in said
+    assert stage.asked[1:] == []

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
 RETENTION_DAYS_MIN = 30
+RUNS_LOOKED_AT = 50
 Verdict = Literal["ok", "warn", "fail"]
 
 
@@ -111,7 +112,12 @@ async def _temporal(settings: Settings) -> list[Finding]:
         async with asyncio.timeout(5):
             client = await connect(settings)
             found = [Finding("temporal", "ok", f"{settings.address} answers")]
-            return [*found, await _retention(client), await _workers(client, settings.task_queue)]
+            return [
+                *found,
+                await _retention(client),
+                await _workers(client, settings.task_queue),
+                await _stuck(client, settings.task_queue),
+            ]
     except TimeoutError:
         return [Finding("temporal", "fail", f"{settings.address} does not answer within 5 s")]
     except Unreachable as error:
@@ -158,6 +164,27 @@ async def _workers(client: Client, task_queue: str) -> Finding:
     if pollers:
         return Finding("worker", "ok", f"{pollers} polled the Task Queue {task_queue!r} lately")
     return Finding("worker", "warn", f"none polls the Task Queue {task_queue!r}: tenuto up, or tenuto worker")
+
+
+async def _stuck(client: Client, task_queue: str) -> Finding:
+    """Runs that do not get on, for a reason that lies with the Workers."""
+    from temporalio.service import RPCError
+
+    from ..trouble import trouble_of
+
+    found, looked_at = [], 0
+    query = f"ExecutionStatus = 'Running' AND TaskQueue = '{task_queue}'"
+    try:
+        async for execution in client.list_workflows(query, limit=RUNS_LOOKED_AT):
+            looked_at += 1
+            described = await client.get_workflow_handle(execution.id, run_id=execution.run_id).describe()
+            if trouble := await trouble_of(client, described):
+                found.append(f"{execution.id} does not get on: {trouble}")
+    except RPCError as error:
+        return Finding("runs", "warn", f"they cannot be looked at: {error.message}")
+    if found:
+        return Finding("runs", "fail", "; ".join(found))
+    return Finding("runs", "ok", f"{looked_at} live, none is stuck")
 
 
 async def _sandbox() -> list[Finding]:

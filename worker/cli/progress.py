@@ -122,6 +122,8 @@ class LiveProgress:
 
 
 def _status(report: RunReport) -> str:
+    if report.trouble:
+        return f"{report.status}, does not get on: {report.trouble}"
     held = report.waiting_for
     if held is None:
         return report.status

@@ -163,6 +163,8 @@ def _picture(report: RunReport) -> list[RenderableType]:
         held = report.waiting_for
         until = f" until {held.until}" if held.until else ""
         parts.append(Text(f"waiting for {held.kind}{until}: {held.message}"))
+    if report.trouble:
+        parts.append(Text(f"does not get on: {report.trouble}"))
     if report.ui:
         parts.append(Text(report.ui, style="dim", no_wrap=True, overflow="ignore"))
     if report.phases:

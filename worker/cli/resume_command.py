@@ -30,6 +30,7 @@ def resume(run_id: str, options: RunOptions) -> int:
         UsageError: there is no such run, or it lives and cannot be reached.
     """
     from tenuto.workflows.models import resolve
+    from tenuto.workflows.script.dialects import interpreters
 
     from ..runs import check_run_id, new_run_id
 
@@ -57,7 +58,7 @@ def resume(run_id: str, options: RunOptions) -> int:
     if settings.embedded and not before.simulate:
         check_credentials(settings)
     # Its journal, seed and clock are added when the new run is started.
-    input = before.model_copy(update={"limits": caps, "resume_from": None})
+    input = before.model_copy(update={"limits": caps, "resume_from": None, "interpreters": interpreters()})
     return launch(_simulated(options, before), settings, input, new_id)
 
 

@@ -113,6 +113,7 @@ def build_input(options: RunOptions, settings: Settings, workspace: Path) -> Run
     """The one argument of the Workflow. Raises as `run`."""
     from tenuto.workflows.contracts import RunInput, Script
     from tenuto.workflows.models import resolve
+    from tenuto.workflows.script.dialects import interpreters
     from tenuto.workflows.setup_contracts import WorkspaceOptions
 
     from ..identity import host_id
@@ -140,6 +141,7 @@ def build_input(options: RunOptions, settings: Settings, workspace: Path) -> Run
         options=WorkspaceOptions(setup=settings.setup, untracked=list(settings.untracked)),
         simulate=options.simulate,
         host=host_id(settings.host) if settings.several_hosts else None,
+        interpreters=interpreters(),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.metadata import version
 from pathlib import PurePath
 from typing import Any
 
@@ -47,6 +49,15 @@ def open_session(script: LoadedScript, *, args: Any, has_args: bool, seed: str) 
     from . import javascript
 
     return javascript.open_session(script, args=args, has_args=has_args, seed=seed)
+
+
+@cache
+def interpreters() -> dict[str, str]:
+    """Dialect -> name and version of the interpreter here. A script replays on the version that began it only."""
+    return {
+        dialect: f"{package} {version(package)}"
+        for dialect, package in (("python", "pydantic-monty"), ("javascript", "quickjs-ng"))
+    }
 
 
 def close_interpreters() -> None:

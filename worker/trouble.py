@@ -1,0 +1,68 @@
+"""Why a run that lives does not get on: no Worker takes its Workflow Task, or every attempt at it fails.
+
+A Worker that cannot replay a run leaves it alone: the Workflow Task fails, nothing else happens to the run, and it goes
+on when a Worker that can takes it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
+from temporalio.client import Client, WorkflowExecutionDescription
+from temporalio.service import RPCError
+
+NOT_TAKEN_S = 5.0
+"""A Workflow Task that waits longer has no Worker."""
+LOOKED_AT = 10
+"""Events at the end of the history; the failed task is one of the last."""
+MESSAGE_CHARS = 500
+
+
+async def trouble_of(client: Client, described: WorkflowExecutionDescription) -> str | None:
+    """What keeps the run from its next step, and the remedy, in one line; `None` where nothing does."""
+    pending = described.raw_description.pending_workflow_task
+    if not described.raw_description.HasField("pending_workflow_task"):
+        return None
+    if pending.attempt > 1:
+        cause, message = await _last_failure(client, described)
+        if message:
+            tries = f"its Workflow Task failed {pending.attempt - 1} times"
+            return f"{tries}: {message}. {_remedy(cause)}"
+    waited_s = (datetime.now(UTC) - pending.scheduled_time.ToDatetime(UTC)).total_seconds()
+    if not pending.HasField("started_time") and waited_s > NOT_TAKEN_S:
+        return f"no Worker has taken its next step for {waited_s:.0f} s. Start one: tenuto up, or tenuto worker"
+    return None
+
+
+async def _last_failure(client: Client, described: WorkflowExecutionDescription) -> tuple[int, str]:
+    request = GetWorkflowExecutionHistoryReverseRequest(
+        namespace=client.namespace,
+        execution=WorkflowExecution(workflow_id=described.id, run_id=described.run_id),
+        maximum_page_size=LOOKED_AT,
+    )
+    try:
+        answer = await client.workflow_service.get_workflow_execution_history_reverse(
+            request, timeout=timedelta(seconds=3)
+        )
+    except RPCError:
+        return 0, ""  # the run is shown without it
+    for event in answer.history.events:
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+            failed = event.workflow_task_failed_event_attributes
+            return failed.cause, " ".join(failed.failure.message.split())[:MESSAGE_CHARS].rstrip(".")
+    return 0, ""
+
+
+def _remedy(cause: int) -> str:
+    if cause == WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR:
+        return (
+            "The Workers run code that cannot replay it: start one of the version that began it, or stop it and resume "
+            "it in a new run (tenuto stop, tenuto resume), which pays for no finished agent again"
+        )
+    return (
+        "It is tried again until it succeeds: mend or upgrade the Workers, whose logs say more, or stop it and resume "
+        "it in a new run (tenuto stop, tenuto resume)"
+    )
