@@ -25,7 +25,10 @@ from .instructions.agent_definitions import load_definitions
 from .instructions.claude_md import collect_instructions
 from .sandbox.command import SandboxUnavailable
 from .steps.branch import origin_of
+from .steps.gate_files import fix_start, inherit_start
+from .steps.gate_patterns import compiled
 from .store import Store
+from .workspace.confined import ConfinedFiles
 from .workspace.git import GitFailed, git
 from .workspace.meeting import meet
 
@@ -84,6 +87,8 @@ class SetupActivities:
         data = setup.model_dump_json().encode()
         key = f"runs/{input.run_id}/setup/{hashlib.sha256(data).hexdigest()}.json"
         await self._store.put(key, data)
+        if input.gates is not None:
+            about_files += await self._fix_gates(input, workspace)
         return PrepareRunResult(
             key=key,
             base=base,
@@ -101,6 +106,24 @@ class SetupActivities:
                 await self._walls()
             except SandboxUnavailable as error:
                 raise ApplicationError(str(error), type="sandbox", non_retryable=True) from error
+        return []
+
+    async def _fix_gates(self, input: PrepareRunInput, workspace: Path) -> list[str]:
+        """Write down what checks are made of before anyone works on it."""
+        try:
+            compiled(input.options.gate_files)
+        except ValueError as error:
+            raise ApplicationError(
+                f"[gates] files in tenuto.toml has a pattern that is none: {error}",
+                type="workspace",
+                non_retryable=True,
+            ) from error
+        patterns, source = input.options.gate_files, input.gates or ""
+        try:
+            if input.gates_from is None or not await inherit_start(self._store, input.run_id, input.gates_from):
+                await fix_start(self._store, input.run_id, ConfinedFiles(workspace), patterns, source)
+        except OSError as error:
+            return [f"the files that define this run's checks could not be read before the work began: {error}"]
         return []
 
     def _collect(self, input: PrepareRunInput, workspace: Path, base: str | None) -> tuple[RunSetup, list[str]]:

@@ -32,8 +32,9 @@ ENVIRONMENT: dict[str, str] = {
     "host": "TENUTO_HOST",
 }
 """Setting -> environment variable. The same names without a variable are flags and keys of `tenuto.toml`."""
-FILE_KEYS = frozenset({*ENVIRONMENT, "address", "namespace", "allow", "deny", "workspace"})
-WORKSPACE_KEYS = frozenset({"setup", "untracked"})
+TABLES = {"workspace": frozenset({"setup", "untracked"}), "gates": frozenset({"files"})}
+"""Tables of `tenuto.toml`, and their keys."""
+FILE_KEYS = frozenset({*ENVIRONMENT, "address", "namespace", "allow", "deny", *TABLES})
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
 
@@ -76,6 +77,8 @@ class Settings:
     """Command that runs once in each fresh clone of the workspace."""
     untracked: tuple[str, ...] = ()
     """Files and folders that git does not track and a clone needs all the same, relative to the workspace."""
+    gate_files: tuple[str, ...] = ()
+    """Patterns of further files that define this project's checks."""
     disabled_by: str | None = None
     """The variable that turns starting runs off, if one does."""
 
@@ -100,7 +103,7 @@ class Settings:
         home = home_of(environ)
         files = _files(workspace or Path.cwd(), home)
         given = _Given(flags, environ, files)
-        table = given.workspace()
+        table = given.table("workspace")
         profile = _temporal_profile(environ)
         address = profile.get("address") or given.text("address")
         if address and not _is_address(address):
@@ -124,6 +127,7 @@ class Settings:
             project=next((path.parent for path, _ in files if path.parent != home), None),
             setup=table.text("setup"),
             untracked=table.paths("untracked"),
+            gate_files=given.table("gates").paths("files"),
             disabled_by=next((name for name in OFF_SWITCHES if _on(name, environ.get(name, ""))), None),
         )
         if not settings.embedded and settings.store.startswith("file://") and not settings.local_store:
@@ -223,18 +227,18 @@ class _Given:
                 found.append(text)
         return tuple(dict.fromkeys(found))
 
-    def workspace(self) -> _Given:
-        """The table `[workspace]` of the first file that has one."""
+    def table(self, name: str) -> _Given:
+        """The table `[name]` of the first file that has one."""
         for path, values in self._files:
-            table = values.get("workspace")
+            table = values.get(name)
             if table is None:
                 continue
             if not isinstance(table, dict):
-                raise UsageError(f"workspace in {path} is {table!r}; expected a table: [workspace]")
-            unknown = sorted(set(table) - WORKSPACE_KEYS)
+                raise UsageError(f"{name} in {path} is {table!r}; expected a table: [{name}]")
+            unknown = sorted(set(table) - TABLES[name])
             if unknown:
-                known = ", ".join(sorted(WORKSPACE_KEYS))
-                raise UsageError(f"[workspace] in {path} has the unknown setting {unknown[0]!r}; there are: {known}")
+                known = ", ".join(sorted(TABLES[name]))
+                raise UsageError(f"[{name}] in {path} has the unknown setting {unknown[0]!r}; there are: {known}")
             return _Given({}, {}, [(path, table)])
         return _Given({}, {}, [])
 

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from pydantic import Field
 from temporalio import activity
 
+from .gate_contracts import GateView
+from .people_contracts import QuestionView
 from .script.protocol import Dialect, LoadedScript, Phase
 from .setup_contracts import Policy, WorkspaceOptions
 from .wire import Wire, only_an_interface
@@ -227,6 +229,10 @@ class RunReport(Wire):
     usage: Usage = Field(default_factory=Usage)
     phases: list[PhaseView] = Field(default_factory=list)
     agents: list[AgentView] = Field(default_factory=list)
+    gates: list[GateView] = Field(default_factory=list)
+    """Every gate by its last outcome."""
+    questions: list[QuestionView] = Field(default_factory=list)
+    """What people were asked, and what they answered."""
     script_sha256: str = ""
     started_at: str | None = None
     ended_at: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .contracts import RunReport
+from .gate_contracts import GateView
 
 _ROWS = 15
 _CELL = 90
@@ -32,6 +33,9 @@ def markdown(report: RunReport) -> str:
         parts.append(
             table(("Running", "Agent", "Phase", "Model"), [(a.label, a.id, a.phase, a.model) for a in running])
         )
+    red = [gate for gate in report.gates if not gate.passed or gate.flaky]
+    if red:
+        parts.append(table(("Gate", "Outcome"), [(gate.name, gate_words(gate)) for gate in red]))
     if report.failures:
         parts.append(
             table(
@@ -44,8 +48,24 @@ def markdown(report: RunReport) -> str:
 
 def snapshot(report: RunReport) -> dict[str, Any]:
     """The report small enough for a memo: no agents, the last failures, no result."""
-    small = report.model_copy(update={"failures": report.failures[-_ROWS:], "agents": [], "result": None})
+    red = [gate for gate in report.gates if not gate.passed or gate.flaky]
+    asked = [question for question in report.questions if question.state == "open"]
+    small = report.model_copy(
+        update={
+            "failures": report.failures[-_ROWS:],
+            "gates": red[-_ROWS:],
+            "questions": asked[:_ROWS],
+            "agents": [],
+            "result": None,
+        }
+    )
     return small.model_dump(mode="json")
+
+
+def gate_words(gate: GateView) -> str:
+    """A gate's last outcome in words."""
+    outcome = "passed" if gate.passed else f"not passed: {gate.reason}"
+    return outcome + (" · flaky: it changed its mind on an identical tree" if gate.flaky else "")
 
 
 def fits(value: Any, bytes_max: int) -> bool:

@@ -161,6 +161,44 @@ async def pull_request(
     return request
 
 
+async def gate(command: str, **options: Any) -> dict[str, Any]:
+    """Run a check: `passed`, `reason`, `flaky`, `evidence`. A last outcome that is not green degrades the run.
+
+    Args:
+        command: as `bash -c` takes it.
+        options: `attempts`, `hold`, `cwd`, `timeout`, `allow_changes` as in the stubs (`tenuto.gate`).
+
+    Raises:
+        CallFailed: it could not be run.
+    """
+    run = _here.get().run
+    outcome = await run.gates.call({"command": command, **options})
+    if outcome.error is not None:
+        raise CallFailed(f"{outcome.error.kind}: {outcome.error.message}", kind=outcome.error.kind)
+    value: dict[str, Any] = outcome.value
+    return value
+
+
+async def ask(question: str, **options: Any) -> Any:
+    """Ask a person: `options`, `default`, `timeout` as in the stubs (`tenuto.ask`).
+
+    Raises:
+        CallFailed: kind `timeout`: nobody answered in time, and there is no default.
+    """
+    return _value(await _here.get().run.questions.ask({"question": question, **options}))
+
+
+async def wait_for(name: str, *, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - the script API's own word
+    """The payload of the next event of that name (Signal `event`). Raises `CallFailed` (`timeout`)."""
+    return _value(await _here.get().run.questions.wait_for({"name": name, "timeout": timeout}))
+
+
+def _value(outcome: Outcome) -> Any:
+    if outcome.error is not None:
+        raise CallFailed(f"{outcome.error.kind}: {outcome.error.message}", kind=outcome.error.kind)
+    return outcome.value
+
+
 async def lock(name: str, thunk: Callable[[], Awaitable[Any]]) -> Any:
     """Await `thunk()` while no other holder of that lock works in this run; waiters are served in order.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 
 from .control import Controllable
 
 with workflow.unsafe.imports_passed_through():
     from .contracts import RunReport
+    from .people_contracts import AnswerInput, AnswerResult, EventInput
     from .review_contracts import LeaseRequest, Settled
 
 
@@ -38,3 +40,20 @@ class Inspectable(Controllable):
     def settle(self, settled: Settled) -> None:
         """Agents that a child of this run borrowed have ended."""
         self.current.reviews.loans.settle(settled)
+
+    @workflow.update(name="answer")
+    def answer(self, input: AnswerInput) -> AnswerResult:
+        """Answer a question of the run, as a person: nothing within the run can."""
+        try:
+            return self.current.questions.answer(input)
+        except ValueError as error:  # any other error would hold up the run, not the one who answers
+            raise ApplicationError(str(error), type="not_open", non_retryable=True) from error
+
+    @answer.validator
+    def _check_answer(self, input: AnswerInput) -> None:
+        self.current.questions.check(input)
+
+    @workflow.signal(name="event")
+    def event(self, input: EventInput) -> None:
+        """Something happened outside that the run may wait for."""
+        self.current.questions.event(input)

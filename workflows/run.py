@@ -7,6 +7,7 @@ A Workflow class stays thin: it makes a `Run`, gives it a body, and answers quer
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,9 +18,11 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 from .agent_call import AgentCalls
 from .errors import RunEnded, ScriptFailed
+from .gates import Gates
 from .holds import Holds
 from .locks import Locks
 from .merge_queue import MergeQueue
+from .questions import Questions
 from .recall import Journal
 from .reviews import Reviews
 from .step_limit import StepGuard
@@ -42,6 +45,7 @@ DETAILS_EVERY_S = 1.0
 MEMO_EVERY_S = 5.0
 """The memo costs one event of history each time; it is what readers see when no Worker is up."""
 LOG_BATCH = 500
+MAY_HAVE_GATES = re.compile(r"\b(?:gate|untilGreen|until_green|workflow)\b")
 PREPARE_LONGEST = timedelta(minutes=5)
 PENDING_MAX = 500
 """Activities that a run has pending at once, agents and steps together: 2,001 wedge a Workflow (MEASURED)."""
@@ -73,6 +77,8 @@ class Run:
         self.steps = StepCalls(self)
         self.reviews = Reviews(self)
         self.merges = MergeQueue(self)
+        self.gates = Gates(self)
+        self.questions = Questions(self)
         self.locks = Locks()
         self.holds = Holds(self)
         self.scripts: dict[ScriptRun, None] = {}
@@ -116,7 +122,7 @@ class Run:
 
     def report(self, *, agents: Literal["all", "running", "none"] = "all") -> RunReport:
         """The run as it stands."""
-        report = self.ledger.fill(self._report.model_copy(), agents=agents)
+        report = self._filled(self._report.model_copy(), agents=agents)
         if report.ended_at is None:
             self.holds.mark(report)
         return report
@@ -133,6 +139,14 @@ class Run:
         """Let as many agents in as the limits and holds of this moment allow."""
         self.width.resize(self.holds.width(self.input.limits.concurrency))
 
+    def _filled(self, report: RunReport, *, agents: Literal["all", "running", "none"]) -> RunReport:
+        report.gates, report.questions = self.gates.views, self.questions.views
+        passed = sum(view.passed for view in report.gates)
+        counts = contracts.GateCounts(passed=passed, failed=len(report.gates) - passed)
+        report = self.ledger.fill(report, agents=agents)
+        report.verification = report.verification.model_copy(update={"gates": counts})
+        return report
+
     def say(self, line: str) -> None:
         """Write a narrator line; long logs go to the store in batches."""
         self.ledger.say(line)
@@ -142,6 +156,8 @@ class Run:
     def show_progress(self, *, force: bool = False) -> None:
         """Refresh what the Temporal UI and readers without a Worker see, at most every few seconds."""
         now = workflow.time()
+        if self.questions.open and self.report(agents="none").status != self._status:
+            force = True  # the last agent beside a question has ended: from here on the run waits for a person
         if force or now - self._detailed_at >= DETAILS_EVERY_S:
             self._detailed_at = now
             workflow.set_current_details(details.markdown(self.report(agents="running")))
@@ -198,6 +214,7 @@ class Run:
                     policy=self.input.policy,
                     options=self.input.options,
                     several_hosts=self.input.host is not None,
+                    **self._gates_to_fix(),
                 ),
                 task_queue=self.workspace_queue,
                 start_to_close_timeout=PREPARE_LONGEST,
@@ -224,6 +241,14 @@ class Run:
                 raise asyncio.CancelledError from error
             raise ScriptFailed(str(error.cause or error), kind="journal") from error
 
+    def _gates_to_fix(self) -> dict[str, Any]:
+        """The script, where it may have gates, itself or in workflows that it calls."""
+        source = self.input.script.source
+        if not MAY_HAVE_GATES.search(source):
+            return {}
+        earlier = self.input.resume_from
+        return {"gates": source} | ({"gates_from": earlier} if earlier is not None else {})
+
     async def _keep(
         self,
         status: RunState | None,
@@ -248,12 +273,13 @@ class Run:
         await self._tidy()
         self.holds.end()
         status = status or self.ledger.ended_status()
+        status = status or self._ended_status()
         final = self._report.model_copy(update={"status": status, "error": error, "ended_at": _iso(workflow.now())})
         if not has_result:
             final.partial = self.ledger.partial(f"runs/{self.id}/agents/{{agent}}/record.json")
         if self._saving:
             await workflow.wait(self._saving)
-        report = self.ledger.fill(final.model_copy(), agents="all")
+        report = self._filled(final.model_copy(), agents="all")
         ref = await workflow.execute_activity(
             contracts.write_report,
             contracts.WriteReportInput(
@@ -295,6 +321,11 @@ class Run:
             return
         for notice in tidied.notices:
             self.say(notice)
+
+    def _ended_status(self) -> RunState:
+        """How a run with a value ended: a last outcome of a gate that is not green makes it `degraded`."""
+        red = any(not view.passed for view in self.gates.views)
+        return "degraded" if red else self.ledger.ended_status()
 
     async def _save_log(self, lines: list[str]) -> None:
         part, self._log_parts = self._log_parts, self._log_parts + 1

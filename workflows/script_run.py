@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from .patterns import PATTERNS
     from .script import dialects
     from .script.protocol import (
+        STEPS,
         Call,
         CallError,
         Failed,
@@ -28,7 +29,6 @@ with workflow.unsafe.imports_passed_through():
         Step,
         StepContext,
     )
-    from .step_values import KINDS
 
 if TYPE_CHECKING:
     from .run import Run
@@ -193,7 +193,13 @@ class ScriptRun:
             outcome = await self._run.reviews.review(call.args, phase=self._group or phase)
         elif call.op in PATTERNS:
             outcome = await self._run.reviews.pattern(call.op, call.args, phase=self._group or phase)
-        elif call.op in KINDS:
+        elif call.op == "gate":
+            outcome = await self._run.gates.call(call.args)
+        elif call.op == "ask":
+            outcome = await self._run.questions.ask(call.args)
+        elif call.op == "wait_for":
+            outcome = await self._run.questions.wait_for(call.args)
+        elif call.op in STEPS:
             outcome = await self._run.steps.call(call.op, call.args)
         else:
             outcome = Outcome(error=CallError(kind="unknown_call", message=f"this Worker does not know {call.op}()"))

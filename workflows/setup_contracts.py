@@ -37,6 +37,8 @@ class WorkspaceOptions(Wire):
     """A command that runs once in each fresh clone, in the sandbox."""
     untracked: list[str] = Field(default_factory=list)
     """Files and folders that git does not track and a clone needs all the same: `.env`, `node_modules`."""
+    gate_files: list[str] = Field(default_factory=list)
+    """Patterns of further files that define checks (`[gates] files`)."""
 
 
 class MeetingPoint(Wire):
@@ -89,6 +91,10 @@ class PrepareRunInput(Wire):
     options: WorkspaceOptions = Field(default_factory=WorkspaceOptions)
     several_hosts: bool = False
     """Workers may be on other hosts than the workspace: its remote is where they meet."""
+    gates: str | None = None
+    """Source of a script that has gates: what defines its checks is fixed now."""
+    gates_from: str | None = None
+    """An earlier run that this one resumes: its agents have worked here, so its start is the start."""
 
 
 class AgentTypeView(Wire):

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from . import gate_contracts
 from . import step_contracts as contracts
+from .gate_contracts import LookAtGateFilesInput
 from .script.protocol import CallError, Outcome
 from .step_contracts import (
     CallMcpInput,
@@ -134,6 +136,12 @@ KINDS: dict[str, Kind] = {
         _request,
         ("branch",),
         quick=False,
+    ),
+    "look_at_gate_files": Kind(
+        gate_contracts.look_at_gate_files,
+        _input(LookAtGateFilesInput, "command", "cwd", "allow_changes", "fix", "written"),
+        _plain,
+        ("command",),
     ),
 }
 """Every step by its name in the step protocol."""

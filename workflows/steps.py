@@ -58,6 +58,11 @@ class StepCalls:
     def _forget(self, task: asyncio.Task[Outcome]) -> None:
         self._tasks.pop(task, None)
 
+    @property
+    def under_way(self) -> bool:
+        """Whether a step is being made."""
+        return bool(self._tasks)
+
     def cancel(self) -> list[asyncio.Task[Outcome]]:
         """Cancel what is still under way; what has to be waited for until it has really stopped."""
         tasks = list(self._tasks)
@@ -86,6 +91,8 @@ class StepCalls:
                 )
         except ActivityError as error:
             return _failed(op, error)
+        if op == "write":
+            self._run.gates.wrote(args["path"], args["text"])
         return kind.value(args, result)
 
 

@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from tenuto.workflows import failure_kinds as kinds
 from tenuto.workflows.contracts import AgentProgress
+from tenuto.workflows.gate_contracts import LookAtGateFilesInput, LookAtGateFilesResult
 from tenuto.workflows.step_contracts import (
     CallMcpInput,
     CallMcpResult,
@@ -30,7 +31,7 @@ from tenuto.workflows.step_contracts import (
 
 from ..heartbeat import beating
 from ..store import Store
-from . import commands, files, mcp, pull_request
+from . import commands, files, gate_files, mcp, pull_request
 from .journal import StepJournal, folder_of
 from .station import PATIENCE, Station, Stations, StepAgain, StepFailed
 
@@ -58,7 +59,7 @@ class StepActivities:
         """What a Worker registers."""
         return [
             *(self.run_command, self.read_file, self.write_file, self.glob_files, self.grep_files),
-            *(self.call_mcp, self.open_pull_request),
+            *(self.call_mcp, self.open_pull_request, self.look_at_gate_files),
         ]
 
     @activity.defn(name="run_command")
@@ -101,6 +102,11 @@ class StepActivities:
     async def open_pull_request(self, input: OpenPullRequestInput) -> OpenPullRequestResult:
         """Push a branch and create its request, unless it has one."""
         return await self._step(input, lambda station: pull_request.open_request(input, station, self._store))
+
+    @activity.defn(name="look_at_gate_files")
+    async def look_at_gate_files(self, input: LookAtGateFilesInput) -> LookAtGateFilesResult:
+        """Compare the files that define a check with the start of the run."""
+        return await self._step(input, lambda station: gate_files.look(input, station, self._store))
 
     async def _step(self, input: StepInput, work: Callable[[Station], Awaitable[T]]) -> T:
         """One attempt.

@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from ._gates import gate, until_green
+from ._people import ask, wait_for
 from ._reviews import critic, judge, review, until_dry, vote
 from ._steps import _outside_a_run, glob, grep, lock, mcp, pull_request, read, sh, write
 
@@ -25,9 +27,11 @@ __all__ = [
     "Meta",
     "Phase",
     "agent",
+    "ask",
     "budget",
     "critic",
     "failures",
+    "gate",
     "glob",
     "grep",
     "judge",
@@ -44,7 +48,9 @@ __all__ = [
     "sh",
     "sleep",
     "until_dry",
+    "until_green",
     "vote",
+    "wait_for",
     "workflow",
     "write",
 ]

@@ -10,9 +10,9 @@ said in prompts and answers only, so that the same folder also runs end to end. 
     budget      {"total", "spent", "usd_total", "usd_spent"}, all optional, as at the start
     answers     {prompt: answer}; a prompt that is not named is answered "answer to: <prompt>"
     steps       {step: answer} for steps without a model; a step is named by its function and its first arguments:
-                `sh npm test`, `read a.txt`, `mcp server tool`, `pull_request branch`. One that is not named gets an
-                empty answer of its kind; an answer of `sh` names what differs from that (it ends with 0 and says
-                nothing). `lock` needs none
+                `sh npm test`, `read a.txt`, `mcp server tool`, `pull_request branch`, `gate npm test`.
+                One that is not named gets an empty answer of its kind (a gate passes); an answer of `sh` names what
+                differs from that (it ends with 0 and says nothing). `lock` needs none
     reviews     {work: answer} for `review()`; its call is among the steps. The agents of other patterns are agents
     workflows   {name or path: answer} for `workflow()`; a name that is not here is an unknown workflow
     expect      what must be seen, below
@@ -171,13 +171,16 @@ NAMED_BY: dict[str, tuple[str, ...]] = {
     "grep": ("pattern",),
     "mcp": ("server", "tool"),
     "pull_request": ("branch",),
+    "gate": ("command", "name"),
+    "ask": ("question",),
+    "wait_for": ("name",),
 }
 """Step -> the arguments that its name in a case is made of."""
 
 
 def step_name(op: str, args: Mapping[str, Any]) -> str:
     """How a case names a step."""
-    return " ".join([op, *(args[key] for key in NAMED_BY[op])])
+    return " ".join([op, *(args[key] for key in NAMED_BY[op] if key in args or op != "gate")])
 
 
 def default_answer(op: str, args: Mapping[str, Any]) -> Any:
@@ -189,9 +192,20 @@ def default_answer(op: str, args: Mapping[str, Any]) -> Any:
         "glob": [],
         "grep": [],
         "mcp": None,
+        "gate": _gate_answer(args),
+        "ask": None,
+        "wait_for": None,
         "pull_request": {"url": None, "branch": args.get("branch"), "created": False, "reason": "no forge"},
     }
     return defaults[op]
+
+
+def _gate_answer(args: Mapping[str, Any]) -> dict[str, Any]:
+    if "passed" in args:
+        return {"passed": args["passed"], "reason": None if args["passed"] else args["reason"], "flaky": False}
+    evidence = {"exit_code": 0, "stdout": "", "stderr": ""}
+    found = {"failures": [], "signature": ""} if args.get("split") else {}
+    return {"passed": True, "reason": None, "flaky": False, "evidence": evidence, **found}
 
 
 def _check_failure(failed: Failed, wanted: Mapping[str, Any]) -> None:

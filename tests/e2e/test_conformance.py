@@ -60,12 +60,18 @@ LONGEST_S = 30
 HEARTBEAT = timedelta(milliseconds=100)
 LEFT_TO_THE_DRIVER = {
     "budget": "begins with tokens already spent",
+    "ask_and_wait_for": "is answered by a person; workflow tests do so",
+    "gate_command": "names what a gate comes to; workflow and step tests make it come to that",
+    "gate_function": "counts gates as steps, which here they are not",
     "js_clock_and_random": "begins at a given time",
     "js_timers": "measures virtual time to the millisecond",
     "lock_one_at_a_time": "tells who ends first by virtual seconds; workflow tests do without",
     "py_clock_and_random": "begins at a given time",
     "review_call": "its reviewers are asked in other words; a workflow test plays them",
     "sleep_and_now": "sleeps for 90 s; a workflow test does so on the time-skipping server",
+    "until_green": "names what a gate comes to; workflow tests make it come to that",
+    "until_green_split": "likewise",
+    "until_green_stuck": "likewise",
 }
 CHECKED = ("result", "failed", "log")
 STEPS: dict[type[StepInput], str] = {

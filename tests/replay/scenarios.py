@@ -119,6 +119,24 @@ SETUP = PrepareRunResult(
 )
 """What the played `prepare_run` answers."""
 
+GATES_PY = """from tenuto import Meta, agent, ask, gate, until_green
+meta = Meta(name="gates", description="Gates and a question")
+
+async def main(args):
+    seen = await gate("make test", attempts=2, hold=2, timeout=60, allow_changes=["tests/**"])
+    mended = await until_green("make lint", lambda failure: agent(f"mend {failure['text']}"), max_rounds=2)
+    told = await gate(lambda: True, label="ours")
+    said = await ask("Ship it?", options=["yes", "no"], default="no", timeout=1)
+    return [seen["passed"], mended["reason"], told["passed"], said]
+"""
+GATES_JS = """export const meta = { name: 'gates', description: 'Gates and a question' }
+const seen = await gate('make test', { attempts: 2, hold: 2, timeout: 60, allowChanges: ['tests/**'] })
+const mended = await untilGreen('make lint', (failure) => agent(`mend ${failure.text}`), { maxRounds: 2 })
+const told = await gate(() => true, { label: 'ours' })
+const said = await ask('Ship it?', { options: ['yes', 'no'], default: 'no', timeout: 1 })
+return [seen.passed, mended.reason, told.passed, said]
+"""
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -197,6 +215,8 @@ SCENARIOS: dict[str, Scenario] = {
     "orchestration-steps-python-v1": orchestration(EVERY_STEP_PY, "steps.py", **PREPARED),
     "orchestration-steps-javascript-v1": orchestration(EVERY_STEP_JS, "steps.js", host="box", **PREPARED),
     "orchestration-resumed-v1": orchestration(RESUMED, "resumed.py", resume_from="wf_before", clock=1.7e9),
+    "orchestration-gates-python-v1": orchestration(GATES_PY, "gates.py", search_attributes=True, **PREPARED),
+    "orchestration-gates-javascript-v1": orchestration(GATES_JS, "gates.js", **PREPARED),
     "survey-v1": survey(),
     "survey-stopped-v1": survey(waits=True),
 }

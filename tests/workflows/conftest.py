@@ -47,6 +47,12 @@ class Stage:
     running: int = 0
     running_max: int = 0
     gates_opened: int = 0
+    environment: WorkflowEnvironment | None = None
+
+    async def skip(self, time: timedelta) -> None:
+        """Let Workflow time pass."""
+        assert self.environment is not None
+        await self.environment.sleep(time)
 
     @asynccontextmanager
     async def playing(
@@ -117,7 +123,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     async with await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=str(server), plugins=[TenutoPlugin(store)]
     ) as environment:
-        yield Stage(environment.client, store, tmp_path)
+        yield Stage(environment.client, store, tmp_path, environment=environment)
 
 
 @pytest.fixture

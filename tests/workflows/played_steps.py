@@ -7,6 +7,7 @@ from typing import Any
 
 from temporalio import activity
 
+from tenuto.workflows.gate_contracts import LookAtGateFilesInput, LookAtGateFilesResult
 from tenuto.workflows.journal_contracts import FileHashes, HashFilesInput, HashFilesResult
 from tenuto.workflows.setup_contracts import PrepareRunInput, PrepareRunResult, TidyRunInput, TidyRunResult
 from tenuto.workflows.step_contracts import (
@@ -34,6 +35,7 @@ DEFAULTS: dict[type[StepInput], Any] = {
     GrepFilesInput: [FoundLine(path="a.py", line=1, text="x")],
     CallMcpInput: CallMcpResult(value={"n": 1}),
     OpenPullRequestInput: OpenPullRequestResult(branch="b", reason="no forge"),
+    LookAtGateFilesInput: LookAtGateFilesResult(tree="t1", definition="d1", files=1),
 }
 
 
@@ -59,7 +61,7 @@ class PlayedSteps:
         """What a Worker registers."""
         return [
             *(self.prepare_run, self.run_command, self.read_file, self.write_file, self.glob_files, self.grep_files),
-            *(self.call_mcp, self.open_pull_request, self.tidy_run, self.hash_files),
+            *(self.call_mcp, self.open_pull_request, self.tidy_run, self.hash_files, self.look_at_gate_files),
         ]
 
     @activity.defn(name="hash_files")
@@ -126,4 +128,9 @@ class PlayedSteps:
     @activity.defn(name="open_pull_request")
     async def open_pull_request(self, input: OpenPullRequestInput) -> OpenPullRequestResult:
         result: OpenPullRequestResult = await self._step(input)
+        return result
+
+    @activity.defn(name="look_at_gate_files")
+    async def look_at_gate_files(self, input: LookAtGateFilesInput) -> LookAtGateFilesResult:
+        result: LookAtGateFilesResult = await self._step(input)
         return result

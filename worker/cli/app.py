@@ -266,6 +266,20 @@ def restart_(run: RunArgument, agent: AgentArgument, json: JsonOption = False, d
     return restart(run, agent, json=json)
 
 
+@app.command(name="answer")
+def answer_(
+    run: RunArgument,
+    words: Annotated[list[str], typer.Argument(metavar="[QUESTION] ANSWER", help="Its id where several are open.")],
+    as_: Annotated[str | None, typer.Option("--as", metavar="WHO", help="Who answers; you by default.")] = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Answer what a run asks: one of the options, or any text."""
+    from .answer_command import answer
+
+    return answer(run, words, who=as_, json=json)
+
+
 @app.command(name="up")
 def up_(json: JsonOption = False, debug: DebugOption = False) -> int:
     """Start the embedded Temporal Service and its Worker, where they are not running."""

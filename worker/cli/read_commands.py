@@ -157,6 +157,8 @@ def _picture(report: RunReport) -> list[RenderableType]:
     from rich.table import Table
     from rich.text import Text
 
+    from tenuto.workflows.details import gate_words
+
     head = Text.assemble((report.run_id, "bold"), f"  {report.workflow}  ", (report.status, "bold"))
     parts: list[RenderableType] = [head, Text(figures(report), style="dim")]
     if report.waiting_for:
@@ -165,6 +167,13 @@ def _picture(report: RunReport) -> list[RenderableType]:
         parts.append(Text(f"waiting for {held.kind}{until}: {held.message}"))
     if report.trouble:
         parts.append(Text(f"does not get on: {report.trouble}"))
+    for question in report.questions:
+        if question.state == "open":
+            choices = f" [{', '.join(map(str, question.options))}]" if question.options else ""
+            parts.append(Text(f"  {question.id}: {question.question}{choices}"))
+            parts.append(Text(f"  tenuto answer {report.run_id} {question.id} ANSWER", style="dim"))
+    for gate in report.gates:
+        parts.append(Text(f"gate {gate.name}: {gate_words(gate)}"))
     if report.ui:
         parts.append(Text(report.ui, style="dim", no_wrap=True, overflow="ignore"))
     if report.phases:

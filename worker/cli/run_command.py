@@ -138,7 +138,9 @@ def build_input(options: RunOptions, settings: Settings, workspace: Path) -> Run
         owner=options.owner or owner_name(),
         allow=policy.allow,
         policy=policy,
-        options=WorkspaceOptions(setup=settings.setup, untracked=list(settings.untracked)),
+        options=WorkspaceOptions(
+            setup=settings.setup, untracked=list(settings.untracked), gate_files=list(settings.gate_files)
+        ),
         simulate=options.simulate,
         host=host_id(settings.host) if settings.several_hosts else None,
         interpreters=interpreters(),

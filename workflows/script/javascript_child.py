@@ -47,7 +47,7 @@ class Interpreter:
         self._memory_bytes = memory_bytes
         here = Path(__file__)
         # The prelude last: its value is the door to the script.
-        parts = ("url.js", "steps.js", "reviews.js", "prelude.js")
+        parts = ("url.js", "steps.js", "gates.js", "people.js", "reviews.js", "prelude.js")
         self._prelude = "".join(here.with_name(name).read_text(encoding="utf-8") for name in parts)
         self._stack_bytes = stack_bytes() // 2  # the other half is for native functions on top of it
 

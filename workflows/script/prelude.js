@@ -8,9 +8,13 @@
   const NativeDate = Date;
   const OutOfMemory = InternalError; // the engine's own class
   const stepFunctions = globalThis.tenutoSteps; // from steps.js
+  const gateFunctions = globalThis.tenutoGates; // from gates.js
   delete globalThis.tenutoSteps;
   const reviewFunctions = globalThis.tenutoReviews; // from reviews.js
   delete globalThis.tenutoReviews;
+  delete globalThis.tenutoGates;
+  const peopleFunctions = globalThis.tenutoPeople; // from people.js
+  delete globalThis.tenutoPeople;
   const ITEMS_MAX = 4096;
   // Lines up to this one belong to this file; the script is compiled below them, so a line tells whose a frame is.
   const OWN_LINES = 1000;
@@ -267,6 +271,8 @@
       agent, parallel, pipeline, phase, log, args, budget, workflow, sleep, setTimeout, clearTimeout,
       ...stepFunctions({ asText, call, say }),
       ...reviewFunctions({ asText, call, log }),
+      ...peopleFunctions({ asText, call }),
+      ...gateFunctions({ asText, call, log, parallel, reasonOf }),
       failures: () => parse(stringify(failureList)),
       now: () => now,
       console: consoleLike,

@@ -130,6 +130,11 @@ class Call:
         vote          prompt; n, quorum, schema, model, effort. Answered as `patterns.py` says, as are these two
         judge         candidates; criteria, judges, model, effort
         critic        result; task, model, effort
+        gate          command; attempts, hold, cwd, timeout, allow_changes, split. Or, of a script's own function that
+                      the prelude called: name, passed, runs, reason. Answered by {passed, reason, flaky, evidence},
+                      with split by failures and signature too
+        ask           question; options, default, timeout (seconds). Answered by the answer
+        wait_for      name; timeout. Answered by the event's payload
         lock          name. Answered when the caller holds it; an `unlock` note gives it back
     """
 

@@ -17,7 +17,7 @@ from pydantic_monty import (
 from .protocol import REVIEWS, STEPS, CallError, NoteKind, Outcome, StepContext
 from .python_values import from_script, to_script
 
-CALLS = frozenset({"agent", "workflow", "sleep", "lock", *STEPS, *REVIEWS})
+CALLS = frozenset({"agent", "workflow", "sleep", "lock", "gate", "ask", "wait_for", *STEPS, *REVIEWS})
 """Operations that the prelude may ask for."""
 CAP_KINDS = frozenset({"agent_cap", "budget"})
 """Kinds of `CallError` that a Python script sees as `limit: …`."""

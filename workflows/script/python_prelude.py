@@ -9,6 +9,8 @@ no properties, no `callable`. What a script imports is bound from `_tenuto`; oth
 from __future__ import annotations
 
 from .protocol import MAX_ITEMS
+from .python_gates import GATE_FUNCTIONS
+from .python_people import PEOPLE_FUNCTIONS
 from .python_reviews import REVIEW_FUNCTIONS
 from .python_steps import STEP_FUNCTIONS
 
@@ -17,9 +19,11 @@ PUBLIC_NAMES = frozenset(
         "Meta",
         "Phase",
         "agent",
+        "ask",
         "budget",
         "critic",
         "failures",
+        "gate",
         "glob",
         "grep",
         "judge",
@@ -37,6 +41,8 @@ PUBLIC_NAMES = frozenset(
         "sleep",
         "until_dry",
         "vote",
+        "until_green",
+        "wait_for",
         "workflow",
         "write",
     )
@@ -46,6 +52,8 @@ PUBLIC_NAMES = frozenset(
 PRELUDE = (
     STEP_FUNCTIONS
     + REVIEW_FUNCTIONS
+    + GATE_FUNCTIONS
+    + PEOPLE_FUNCTIONS
     + """
 def _tenuto_functions():
     import asyncio
@@ -282,6 +290,8 @@ def _tenuto_functions():
         "workflow": workflow,
         **_tenuto_step_functions(call, given, is_awaitable),
         **_tenuto_review_functions(call, given, as_text, is_awaitable, log),
+        **_tenuto_people_functions(call, missing),
+        **_tenuto_gate_functions(call, given, is_awaitable, as_text, log, parallel, reason),
         "form": Form(),
         "cast": lambda form, value: value,
         "type_variable": lambda *args, **options: None,

@@ -1,0 +1,79 @@
+"""A check that agents try to get around, and a question to a person, with the installed command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .served import Served, ended, until
+
+pytestmark = pytest.mark.e2e
+
+GATED = """from tenuto import Meta, agent, gate
+meta = Meta(name="gated", description="Work until the check passes")
+async def main(args):
+    await agent(args["prompt"])
+    return await gate(args["check"])
+"""
+ASKING = """from tenuto import Meta, ask
+meta = Meta(name="asking", description="Ask before going on")
+async def main(args):
+    return await ask("Ship it?", options=["yes", "no"])
+"""
+
+
+def gated(served: Served, folder: Path, run_id: str, command: str, code: int) -> dict[str, Any]:
+    """The report of a run whose agent gives one command before its check is run."""
+    folder.mkdir()
+    (folder / "check.sh").write_text("sh inner.sh\n")
+    (folder / "inner.sh").write_text("grep -q 'a + b' calc.py\n")
+    (folder / "calc.py").write_text("def add(a, b):\n    return a - b\n")
+    use = {"tool_use": [{"name": "Bash", "input": {"command": command}}]}
+    served.api.control(rules=[{"match": {"prompt_contains": f"{run_id} work", "turn": 1}, "reply": use}])
+    served.tenuto.script("gated.py", GATED)
+    args = json.dumps({"prompt": f"{run_id} work", "check": "sh check.sh"})
+    words = ("--args", args, "--id", run_id, "--workspace", str(folder), "--json")
+    return ended(served.follow("run", "gated.py", *words), code)
+
+
+def test_a_check_passes_when_the_work_was_done(served: Served, tmp_path: Path) -> None:
+    report = gated(served, tmp_path / "w", "wf_honest", "sed -i 's/a - b/a + b/' calc.py", 0)
+    assert report["status"] == "completed"
+    assert report["verification"]["gates"] == {"passed": 1, "failed": 0}
+    assert report["result"]["passed"] is True
+
+
+def test_exit_0_in_a_script_that_the_check_calls_is_caught_and_degrades_the_run(served: Served, tmp_path: Path) -> None:
+    report = gated(served, tmp_path / "w", "wf_cheat", "echo 'exit 0' > inner.sh", 3)
+    assert report["status"] == "degraded"
+    assert report["verification"]["gates"] == {"passed": 0, "failed": 1}
+    evidence = report["result"]["evidence"]
+    assert evidence["exit_code"] == 0, "the check itself said yes"
+    assert evidence["objections"] == ["a file that defines the check was changed since the start: inner.sh"]
+
+
+def test_a_question_shows_and_is_answered_from_the_command_line(served: Served, tmp_path: Path) -> None:
+    tenuto = served.tenuto
+    tenuto.script("asking.py", ASKING)
+    follower = served.follow("run", "asking.py", "--id", "wf_asks", "--json")
+    until(lambda: tenuto.json("show", "wf_asks")["status"] == "waiting", 40)
+    shown = tenuto.json("show", "wf_asks")
+    assert shown["waiting_for"]["kind"] == "question"
+    assert "Ship it? [yes, no]" in shown["waiting_for"]["message"]
+    listed = next(run for run in tenuto.json("ls") if run["run_id"] == "wf_asks")
+    assert listed["status"] == "waiting"
+    assert tenuto("run", "asking.py", "--id", "wf_asks", "--no-wait").returncode == 5
+    wrong = tenuto("answer", "wf_asks", "maybe")
+    assert wrong.returncode == 2
+    assert "it takes: yes, no" in wrong.stderr
+    told = tenuto.json("answer", "wf_asks", "q1", "yes", "--as", "ann")
+    assert told == {"run_id": "wf_asks", "question": "q1", "answer": "yes", "by": "ann"}
+    report = ended(follower)
+    assert report["result"] == "yes"
+    assert report["questions"][0]["by"] == "ann"
+    late = tenuto("answer", "wf_asks", "no")
+    assert late.returncode == 2
+    assert "has ended" in late.stderr

@@ -1,0 +1,144 @@
+"""Gates as a Workflow holds them: what passes, what is kept, and what a run is worth whose check is red."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tenuto.workflows.contracts import GateCounts
+from tenuto.workflows.gate_contracts import GateFileChange, LookAtGateFilesInput, LookAtGateFilesResult, TestCounts
+from tenuto.workflows.setup_contracts import Policy
+from tenuto.workflows.step_contracts import RunCommandInput, RunCommandResult, StepInput
+
+from .conftest import Stage
+from .played_steps import PlayedSteps, default
+
+PY = 'from tenuto import Meta, agent, gate, until_green, write\nmeta = Meta(name="t", description="d")\n'
+MAIN = PY + "async def main(args):\n    "
+JS = "export const meta = { name: 't', description: 'd' }\n"
+SETUP: dict[str, Any] = {"policy": Policy(), "workspace": "/nowhere"}
+
+
+def look(**more: Any) -> LookAtGateFilesResult:
+    return LookAtGateFilesResult(**{"tree": "t1", "definition": "d", "files": 1, **more})
+
+
+def playing(codes: Sequence[int], looks: Sequence[LookAtGateFilesResult] = ()) -> PlayedSteps:
+    """Commands end with these codes, the last for all that follow; looks likewise."""
+    ends, seen = list(codes), list(looks)
+
+    async def play(input: StepInput) -> Any:
+        if isinstance(input, RunCommandInput):
+            code = ends.pop(0) if len(ends) > 1 else ends[0]
+            return RunCommandResult(exit_code=code, stdout="in calc.py:3: error\n" if code else "ok\n")
+        if isinstance(input, LookAtGateFilesInput) and seen:
+            return seen.pop(0) if len(seen) > 1 else seen[0]
+        return await default(input)
+
+    return PlayedSteps(play)
+
+
+async def test_a_green_gate_leaves_the_run_completed_and_counted(stage: Stage) -> None:
+    steps = playing([0])
+    async with stage.playing(steps=steps):
+        report = await (await stage.start(MAIN + "return await gate('make')\n", **SETUP)).result()
+    assert report.status == "completed"
+    assert report.verification.gates == GateCounts(passed=1, failed=0)
+    assert report.result["passed"] is True
+    assert report.result["evidence"]["exit_code"] == 0
+    assert [type(each).__name__ for each in steps.seen] == [
+        "LookAtGateFilesInput",
+        "RunCommandInput",
+        "LookAtGateFilesInput",
+    ]
+    run = steps.seen[1]
+    assert isinstance(run, RunCommandInput)
+    assert run.repeat
+    assert steps.prepared[0].gates is not None
+
+
+async def test_a_red_gate_degrades_the_run_until_it_is_green(stage: Stage) -> None:
+    async with stage.playing(steps=playing([1])):
+        red = await (await stage.start(MAIN + "return (await gate('make'))['reason']\n", **SETUP)).result()
+    async with stage.playing(steps=playing([2, 0])):
+        both = (
+            "first, second = await gate('make'), await gate('make')\n    return [first['passed'], second['passed']]\n"
+        )
+        mended = await (await stage.start(MAIN + both, **SETUP)).result()
+    assert (red.status, red.result) == ("degraded", "exit code 1")
+    assert red.verification.gates == GateCounts(passed=0, failed=1)
+    assert (mended.status, mended.result) == ("completed", [False, True])
+    assert [(each.id, each.name, each.passed, each.runs) for each in mended.gates] == [("g1", "make", True, 2)]
+
+
+async def test_a_flake_is_no_pass_and_one_on_an_identical_tree_is_listed(stage: Stage) -> None:
+    source = (
+        JS + "const seen = await gate('make', { hold: 3, attempts: 2 }); return [seen.passed, seen.flaky, seen.reason]"
+    )
+    async with stage.playing(steps=playing([0, 0, 1, 0, 1])):
+        report = await (await stage.start(source, "s.js", **SETUP)).result()
+    assert report.result == [False, True, "exit code 1: it did not stay green 3 times"]
+    assert report.gates[0].flaky
+    assert report.gates[0].runs == 5
+    assert report.status == "degraded"
+
+
+async def test_a_change_of_mind_on_another_tree_is_no_flake(stage: Stage) -> None:
+    looks = [look(), look(), look(tree="t2"), look(tree="t2")]
+    source = MAIN + "await gate('make')\n    return (await gate('make'))['flaky']\n"
+    async with stage.playing(steps=playing([1, 0], looks)):
+        report = await (await stage.start(source, **SETUP)).result()
+    assert (report.result, report.status) == (False, "completed")
+
+
+async def test_exit_code_0_of_a_check_that_was_tampered_with_is_no_pass(stage: Stage) -> None:
+    change = GateFileChange(path="check.sh", role="definition", how="changed")
+    tampered = look(changes=[change], before=TestCounts(tests=3), now=TestCounts(tests=2))
+    source = MAIN + "await agent('work')\n    return await gate('sh check.sh', attempts=3)\n"
+    steps = playing([0], [tampered])
+    async with stage.playing(steps=steps):
+        report = await (await stage.start(source, **SETUP)).result()
+    assert report.status == "degraded"
+    assert report.result["passed"] is False
+    assert "check.sh" in report.result["reason"]
+    assert "fewer tests than at the start: 2, there were 3" in report.result["reason"]
+    assert report.result["evidence"]["changes"][0]["path"] == "check.sh"
+    assert sum(isinstance(each, RunCommandInput) for each in steps.seen) == 1, "another attempt would not help"
+
+
+async def test_the_start_is_fixed_anew_only_while_no_agent_has_worked(stage: Stage) -> None:
+    steps = playing([0])
+    source = (
+        MAIN + "await gate('a')\n    await agent('x')\n    await write('check.sh', 'exit 1')\n    await gate('a')\n"
+    )
+    async with stage.playing(steps=steps):
+        await (await stage.start(source, **SETUP)).result()
+    looks = [each for each in steps.seen if isinstance(each, LookAtGateFilesInput)]
+    assert [each.fix for each in looks] == [True, True, False, False]
+    assert list(looks[-1].written) == ["check.sh"]
+
+
+async def test_until_green_mends_what_failed_and_tells_how_it_ended(stage: Stage) -> None:
+    source = MAIN + (
+        "done = await until_green('make', lambda failure: agent(f\"mend {failure['file']}\"))\n"
+        "    return [done['passed'], done['rounds'], done['reason']]\n"
+    )
+    async with stage.playing(steps=playing([1, 0])):
+        report = await (await stage.start(source, **SETUP)).result()
+    assert report.result == [True, 1, "green"]
+    assert [each.prompt for each in stage.asked] == ["mend calc.py"]
+    stage.asked.clear()
+    async with stage.playing(steps=playing([1])):
+        stuck = await (await stage.start(source, **SETUP)).result()
+    assert stuck.result == [False, 2, "no_progress"]
+    assert stuck.status == "degraded"
+    assert len(stage.asked) == 2
+
+
+async def test_a_gate_that_cannot_be_run_throws_and_counts_as_not_passed(stage: Stage) -> None:
+    source = MAIN + "try:\n        await gate('x')\n    except RuntimeError as error:\n        return str(error)\n"
+    report = None
+    async with stage.playing(steps=playing([0])):
+        report = await (await stage.start(source)).result()
+    assert report.result.startswith("no_workspace: ")
+    assert report.status == "degraded"

@@ -1,0 +1,166 @@
+"""The gates of one run: checks that are run as steps, held against what they were at the start, and kept by name."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from . import gate_rules
+    from .gate_contracts import GateView, LookAtGateFilesResult
+    from .script.protocol import CallError, Outcome
+    from .step_contracts import RunCommandResult
+
+if TYPE_CHECKING:
+    from .run import Run
+
+ATTEMPTS_MAX = 100
+NAME_CHARS = 120
+
+
+class _Stopped(Exception):
+    """A step of a gate could not be made."""
+
+    def __init__(self, error: CallError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+class Gates:
+    """The gates of one run, nested workflows included."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._views: dict[str, GateView] = {}
+        self._outcomes: dict[str, list[tuple[str, bool]]] = {}
+        self._written: dict[str, str] = {}
+
+    @property
+    def views(self) -> list[GateView]:
+        """Every gate by its last outcome, in order of appearance."""
+        return list(self._views.values())
+
+    def wrote(self, path: str, text: str) -> None:
+        """The script itself wrote a file: what defines its checks is its own to say."""
+        self._written[path] = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+    async def call(self, args: dict[str, Any]) -> Outcome:
+        """A gate, by a command or by what a script's own function said. Never raises but for cancellation."""
+        bad = _mistake(args)
+        if bad is not None:
+            return Outcome(error=CallError(kind="bad_arguments", message=bad))
+        return self._told(args) if "passed" in args else await self._checked(args)
+
+    # ------------------------------------------------------------------------------------------- commands
+
+    async def _checked(self, args: dict[str, Any]) -> Outcome:
+        command, cwd = args["command"], args.get("cwd") or "."
+        key, name = f"{cwd}\0{command}", _shortened(command)
+        try:
+            value = await self._run_it(args, key)
+        except _Stopped as stopped:
+            self._note(key, name, passed=False, runs=0, reason=stopped.error.message)
+            return Outcome(error=stopped.error)
+        self._note(key, name, passed=value["passed"], runs=len(value["evidence"]["runs"]), reason=value["reason"])
+        self._views[key].flaky = gate_rules.changed_its_mind(self._outcomes[key])
+        value["flaky"] = self._views[key].flaky
+        return Outcome(value=value)
+
+    async def _run_it(self, args: dict[str, Any], key: str) -> dict[str, Any]:
+        """Attempts until one stays green, or they are up; a check that was tampered with is not given another."""
+        hold, attempts = args.get("hold") or 1, args.get("attempts") or 1
+        runs: list[RunCommandResult] = []
+        trees: list[str] = []
+        look = await self._look(args)
+        passed = False
+        for _ in range(attempts):
+            in_a_row = 0
+            while in_a_row < hold:
+                run = await self._command(args)
+                runs.append(run)
+                trees.append(look.tree)
+                self._outcomes.setdefault(key, []).append((look.tree, gate_rules.green(run)))
+                in_a_row += gate_rules.green(run)
+                # Looked at again after each run: what changes meanwhile is seen too.
+                look = await self._look(args)
+                if not gate_rules.green(run):
+                    break
+            passed = in_a_row == hold
+            if passed or gate_rules.objections(look):
+                break
+        against = gate_rules.objections(look)
+        passed = passed and not against
+        evidence = gate_rules.evidence(args["command"], args.get("cwd") or ".", runs, trees, look)
+        value = {"passed": passed, "reason": gate_rules.reason(passed, runs, hold, against), "evidence": evidence}
+        if args.get("split"):
+            found = [] if passed else gate_rules.failures(runs[-1], look)
+            if not passed and not found:  # it did not stay green
+                found = [{"file": None, "text": value["reason"], "kind": "flaky"}]
+            value |= {"failures": found, "signature": gate_rules.signature(found)}
+        return value
+
+    async def _look(self, args: dict[str, Any]) -> LookAtGateFilesResult:
+        # While no agent has worked, in this run or in the one that it resumes, each look fixes the start anew: what a
+        # script sets up itself is its own.
+        worked = bool(self._run.ledger.agents) or self._run.input.resume_from is not None
+        wanted = {
+            "command": args["command"],
+            "cwd": args.get("cwd"),
+            "allow_changes": args.get("allow_changes"),
+            "fix": None if worked else True,
+            "written": dict(self._written) or None,
+        }
+        outcome = await self._run.steps.call("look_at_gate_files", wanted)
+        if outcome.error is not None:
+            raise _Stopped(outcome.error)
+        look: LookAtGateFilesResult = outcome.value
+        return look
+
+    async def _command(self, args: dict[str, Any]) -> RunCommandResult:
+        wanted = {key: args.get(key) for key in ("command", "cwd", "env", "timeout")}
+        outcome = await self._run.steps.call("sh", {**wanted, "repeat": True})
+        if outcome.error is not None:
+            raise _Stopped(outcome.error)
+        return RunCommandResult.model_validate({**outcome.value, "log": outcome.value.get("log")})
+
+    # ------------------------------------------------------------------------------------------ functions
+
+    def _told(self, args: dict[str, Any]) -> Outcome:
+        """What a function of the script said: the runs that its prelude made of it."""
+        key, name = f"\0{args['name']}", _shortened(args["name"])
+        passed = args["passed"]
+        self._note(key, name, passed=passed, runs=args.get("runs") or 1, reason=args.get("reason"))
+        return Outcome(value={"passed": passed, "reason": None if passed else args.get("reason"), "flaky": False})
+
+    def _note(self, key: str, name: str, *, passed: bool, runs: int, reason: str | None) -> None:
+        before = self._views.get(key)
+        total = runs + (before.runs if before else 0)
+        view = GateView(
+            id=before.id if before else f"g{len(self._views) + 1}",
+            name=name,
+            passed=passed,
+            runs=total,
+            reason=None if passed else reason,
+            flaky=before.flaky if before else False,
+        )
+        self._views[key] = view
+        self._run.say(f"gate {name}: " + ("passed" if passed else f"not passed: {reason}"))
+
+
+def _shortened(name: str) -> str:
+    text = " ".join(name.split())
+    return text if len(text) <= NAME_CHARS else text[: NAME_CHARS - 1] + "…"
+
+
+def _mistake(args: dict[str, Any]) -> str | None:
+    for key in ("attempts", "hold"):
+        value = args.get(key)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= ATTEMPTS_MAX:
+            return f"gate() takes {key} as a whole number from 1 to {ATTEMPTS_MAX}, not {value!r}"
+    if "passed" not in args and not str(args.get("command", "")).strip():
+        return "gate() takes a command that is not empty"
+    return None
