@@ -91,7 +91,7 @@ class Borrower:
             if is_cancelled_exception(error):
                 self._ends.put(Settlement(agent=agent, state="skipped"))
                 raise asyncio.CancelledError from error
-            given = {"usage": paid.usage, "attempts": paid.attempts, "kind": kind, "message": message}
+            given: dict[str, Any] = {"usage": paid.usage, "attempts": paid.attempts, "kind": kind, "message": message}
             self._ends.put(Settlement(agent=agent, state="failed", **given))
             return Answer(agent=agent, failure=f"{kind}: {message}")
         self._ends.put(_done(agent, result))
@@ -99,7 +99,7 @@ class Borrower:
 
     def _input(self, agent: str, wanted: Wanted) -> RunAgentInput:
         has = self._borrowing
-        own = {"agent": agent, "prompt": wanted.prompt, "label": wanted.label}
+        own: dict[str, Any] = {"agent": agent, "prompt": wanted.prompt, "label": wanted.label}
         if wanted.like is not None:
             return wanted.like.model_copy(update={**own, "continues": wanted.like.agent, **wanted.given})
         shared = {"run_id": has.run_id, "phase": has.phase, "setup": has.setup, "simulate": has.simulate or None}

@@ -12,7 +12,7 @@
 
 Inside `audit`, `await agent("…", label="…")`, `parallel`, `pipeline`, `phase`, `log`, and the steps (`sh`, `read`,
 `write`, `glob`, `grep`, `lock`, `mcp`, `pull_request`) work as in a Python script. A call that has no value raises
-`CallFailed`; inside `parallel` and `pipeline` its slot is `None`.
+`CallFailed`; inside `parallel` and `pipeline` its slot is `None`. Reviews and quality patterns: `review_functions.py`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,11 @@ class _Here:
 _here: ContextVar[_Here] = ContextVar("tenuto_run")
 _held: ContextVar[frozenset[str]] = ContextVar("tenuto_locks", default=frozenset())
 """Locks held by the calls around this one."""
+
+
+def here() -> _Here:
+    """Where the running body is: its run, and its current phase."""
+    return _here.get()
 
 
 def within(run: Run, body: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[Any]]:

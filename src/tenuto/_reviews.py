@@ -92,8 +92,8 @@ async def judge(
         effort: how hard they think.
 
     Returns:
-        `winner`: index of the best candidate, `None` where no judge judged. `value`: that candidate. `scores`: mean mark
-        of each candidate, 0 to 10. `votes`: `scores` and `reason` of each judge. `tied`: all with the best mark.
+        `winner`: index of the best candidate, `None` where no judge judged. `value`: that candidate. `scores`: mean
+        mark of each candidate, 0 to 10. `votes`: `scores` and `reason` of each judge. `tied`: all with the best mark.
 
     Raises:
         RuntimeError: as `vote`.

@@ -13,6 +13,7 @@ PURE = [
     *("run_state.py", "details.py", "contracts.py", "models.py", "failure_kinds.py"),
     *("journal.py", "journal_contracts.py", "control_contracts.py"),
     *("setup_contracts.py", "step_contracts.py", "step_values.py"),
+    *("review_contracts.py", "review_prompts.py", "review_details.py", "verdicts.py", "patterns.py"),
 ]
 PURE += [f"policy/{path.name}" for path in sorted((ROOT / "workflows" / "policy").glob("*.py"))]
 

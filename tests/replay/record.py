@@ -62,6 +62,8 @@ class Played:
             await asyncio.sleep(0.1)
         if "bad" in input.prompt:
             raise ApplicationError("no such thing", type="invalid_request_error", non_retryable=True)
+        if input.output_schema and "verdict" in input.output_schema.get("properties", {}):
+            return RunAgentResult(value=_judged(input.prompt), usage=Usage(input_tokens=9, output_tokens=3, usd=0.002))
         value: Any = {"n": 7} if input.output_schema else f"answer to: {input.prompt}"
         return RunAgentResult(value=value, usage=Usage(input_tokens=10, output_tokens=5, usd=0.001))
 
@@ -83,8 +85,15 @@ class Played:
         )
 
 
-async def record(environment: WorkflowEnvironment, store: Store, name: str, scenario: Scenario) -> str:
-    """Run a scenario to its end and return its history as JSON."""
+def _judged(prompt: str) -> dict[str, Any]:
+    """A reviewer accepts what was revised, which is an answer to what reviewers said."""
+    if "answer to: Independent reviewers" in prompt:
+        return {"verdict": "pass", "objections": [], "evidence": ["it is mended"]}
+    return {"verdict": "fail", "objections": ["it is a draft"], "evidence": []}
+
+
+async def record(environment: WorkflowEnvironment, store: Store, name: str, scenario: Scenario) -> dict[str, str]:
+    """Run a scenario to its end and return its history as JSON, and those of its children, by file."""
     played, steps, reports = Played(waits=scenario.waits), PlayedSteps(setup=SETUP), ReportActivities(store)
     client = environment.client
 
@@ -113,8 +122,10 @@ async def record(environment: WorkflowEnvironment, store: Store, name: str, scen
             await asyncio.wait_for(handle.result(), DEADLINE_S)
         except WorkflowFailureError as error:
             print(f"{name}: {error.cause}", file=sys.stderr)
-        history = json.loads((await handle.fetch_history()).to_json())
-    return json.dumps(_without_places(history), indent=1, sort_keys=True) + "\n"
+        files = {name: handle.id} | {f"children/{file}": handle.id + end for file, end in scenario.children.items()}
+        histories = {file: await client.get_workflow_handle(id).fetch_history() for file, id in files.items()}
+    texts = {file: _without_places(json.loads(history.to_json())) for file, history in histories.items()}
+    return {file: json.dumps(text, indent=1, sort_keys=True) + "\n" for file, text in texts.items()}
 
 
 def _without_places(value: Any) -> Any:
@@ -130,7 +141,7 @@ async def main(names: list[str]) -> None:
     for name in names:
         if name not in missing:
             raise SystemExit(f"{name} is recorded already, or unknown; to record: {', '.join(missing) or 'nothing'}")
-    HISTORIES.mkdir(exist_ok=True)
+    (HISTORIES / "children").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(f"file://{folder}")
         async with await WorkflowEnvironment.start_local(
@@ -140,9 +151,9 @@ async def main(names: list[str]) -> None:
             search_attributes=[SearchAttributeKey.for_keyword(key) for key in ATTRIBUTES],
         ) as environment:
             for name in names or missing:
-                text = await record(environment, store, name, SCENARIOS[name])
-                (HISTORIES / f"{name}.json").write_text(text, encoding="utf-8")
-                print(f"{name}: {len(text):,} bytes")
+                for file, text in (await record(environment, store, name, SCENARIOS[name])).items():
+                    (HISTORIES / f"{file}.json").write_text(text, encoding="utf-8")
+                    print(f"{file}: {len(text):,} bytes")
 
 
 if __name__ == "__main__":

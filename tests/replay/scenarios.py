@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tenuto.workflows.contracts import RunAgentInput, RunInput, RunLimits, Script
@@ -145,6 +146,8 @@ class Scenario:
     workflow: str
     input: RunInput
     waits: bool = False
+    children: Mapping[str, str] = field(default_factory=dict)
+    """File of a child's history -> what its Workflow Id has behind the run's."""
 
 
 def script(source: str, name: str) -> Script:
@@ -200,6 +203,21 @@ PREPARED: dict[str, Any] = {"policy": Policy(allow=["Bash", "mcp__tracker"]), "w
 # 1 typed, 1 bad, 3 in parallel, 3 in the pipeline, 1 inside: the tenth is over the cap.
 ALL = RunLimits(agents=9, concurrency=2, output_tokens=10_000)
 
+REVIEWED = (
+    JS
+    + """const work = await agent('write it')
+const terms = { lenses: ['correctness', 'bad lens', 'security'], quorum: 2, revise: 'Mend it.' }
+const [reviewed, alone] = await parallel([() => review(work, terms), () => review({ n: 1 }, { quorum: 1 })])
+const voted = await vote('typed answer', { n: 2, schema: { type: 'object' } })
+let capped = 'no'
+try { await review('one too many') } catch (error) { capped = error.name }
+return { reviewed, alone, voted, capped }
+"""
+)
+REVIEW_WAITING = (
+    PY.replace("workflow\n", "workflow, review\n") + "async def main(args):\n    return await review('wait')\n"
+)
+
 SCENARIOS: dict[str, Scenario] = {
     "orchestration-python-v1": orchestration(
         EVERY_PRIMITIVE_PY, "golden.py", args={"n": 3}, has_args=True, limits=ALL, search_attributes=True
@@ -217,6 +235,14 @@ SCENARIOS: dict[str, Scenario] = {
     "orchestration-resumed-v1": orchestration(RESUMED, "resumed.py", resume_from="wf_before", clock=1.7e9),
     "orchestration-gates-python-v1": orchestration(GATES_PY, "gates.py", search_attributes=True, **PREPARED),
     "orchestration-gates-javascript-v1": orchestration(GATES_JS, "gates.js", **PREPARED),
+    # 1 author, 2 rounds of 3 reviewers and a revision between them, 2 reviewers, 2 votes: the thirteenth is refused.
+    "orchestration-review-v1": replace(
+        orchestration(REVIEWED, "reviewed.js", limits=RunLimits(agents=12, concurrency=3)),
+        children={"adversarial-review-v1": "/review-1"},
+    ),
+    "orchestration-review-stopped-v1": replace(
+        orchestration(REVIEW_WAITING, "waiting.py", waits=True), children={"adversarial-review-stopped-v1": "/review-1"}
+    ),
     "survey-v1": survey(),
     "survey-stopped-v1": survey(waits=True),
 }

@@ -22,6 +22,7 @@ from .replaying import history_of, recorded_inputs, replay
 from .scenarios import SCENARIOS
 
 FILES = sorted((Path(__file__).parents[1] / "data" / "histories").glob("*.json"))
+CHILDREN = sorted((Path(__file__).parents[1] / "data" / "histories" / "children").glob("*.json"))
 TIME_LIMITS = [path for path in FILES if "time-limit" in path.name]
 
 
@@ -86,12 +87,28 @@ def _holds(now: Any, then: Any) -> bool:
 
 
 def test_every_workflow_type_has_a_golden_history() -> None:
-    recorded = {started(read(path))["workflowType"]["name"] for path in FILES}
+    recorded = {started(read(path))["workflowType"]["name"] for path in [*FILES, *CHILDREN]}
     assert {workflow.__name__ for workflow in WORKFLOWS} <= recorded
 
 
 def test_every_scenario_is_recorded() -> None:
     assert set(SCENARIOS) <= {path.stem for path in FILES}
+
+
+@pytest.mark.parametrize("path", CHILDREN, ids=lambda path: path.stem)
+async def test_a_recorded_child_asks_for_the_same_and_ends_the_same(path: Path, store: Store) -> None:
+    data = read(path)
+    heard = await replay(history_of(data), store)
+    asked = [(name, json.loads(input.model_dump_json(exclude_unset=True))) for name, input in heard.asked]
+    assert asked == recorded_inputs(history_of(data))
+    last = data["events"][-1]
+    if "workflowExecutionCompletedEventAttributes" in last:
+        (payload,) = last["workflowExecutionCompletedEventAttributes"]["result"]["payloads"]
+        then = json.loads(base64.b64decode(payload["data"]))
+        (end,) = heard.ends
+        assert json.loads(end.model_dump_json(exclude_unset=True)) == then
+    else:
+        assert heard.ends == ["CancelledError"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

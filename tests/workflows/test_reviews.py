@@ -38,7 +38,7 @@ def says(verdict: str, *objections: str, evidence: str = "seen") -> dict[str, An
     return {"verdict": verdict, "objections": list(objections), "evidence": [evidence]}
 
 
-async def result_of(stage: Stage, source: str, name: str, **given: Any) -> tuple[dict[str, Any], RunReport]:
+async def result_of(stage: Stage, source: str, name: str, **given: Any) -> tuple[Any, RunReport]:
     handle = await stage.start(source, name, has_args="args" in given, **given)
     report = await asyncio.wait_for(handle.result(), 50)
     return report.result, report
