@@ -27,13 +27,14 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from tenuto.activities.payload_store import external_storage
 from tenuto.activities.store import Store
+from tenuto.workflows.convergence import Convergence
 from tenuto.workflows.orchestration import Orchestration
 from tenuto.workflows.review import AdversarialReview
 from tenuto.workflows.script.dialects import interpreters
 from tenuto.workflows.survey import Survey
 
 interpreters()  # looked up once, outside the sandbox
-WORKFLOWS: list[type] = [Orchestration, Survey, AdversarialReview]
+WORKFLOWS: list[type] = [Orchestration, Survey, AdversarialReview, Convergence]
 
 # Pure modules, one by one. A module that defines a Workflow must never be here: the sandbox would not see into it.
 PASSED_THROUGH = (
@@ -47,6 +48,7 @@ PASSED_THROUGH = (
     "tree_sitter_javascript",
     "tenuto.workflows.contracts",
     "tenuto.workflows.control_contracts",
+    "tenuto.workflows.convergence_contracts",
     "tenuto.workflows.details",
     "tenuto.workflows.failure_kinds",
     "tenuto.workflows.journal",

@@ -26,6 +26,11 @@ async def review(work: Any, **options: Any) -> dict[str, Any]:
     return _value(await here().run.reviews.review({"work": work, **options}, phase=here().phase))
 
 
+async def converge(prompt: str, **options: Any) -> dict[str, Any]:
+    """Attempts that refute each other: `angles`, `rounds`, `quorum`, `schema`, `model`, `effort`. Raises as there."""
+    return _value(await here().run.reviews.converge({"prompt": prompt, **options}, phase=here().phase))
+
+
 async def vote(prompt: str, **options: Any) -> dict[str, Any]:
     """The same question to several agents: `n`, `quorum`, `schema`, `model`, `effort`. Raises as `review`."""
     return await _pattern("vote", {"prompt": prompt, **options})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, is_cancelled_exception
 
+from .convergence import Convergence
 from .loans import Loans
 from .review import AdversarialReview
 
@@ -17,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from . import models
+    from .convergence_contracts import ConvergeInput, ConvergeTerms
     from .failure_kinds import INTERNAL, SKIPPED
     from .patterns import PATTERNS
     from .review_contracts import Borrowing, Refusal, ReviewInput, ReviewTerms
@@ -57,6 +59,20 @@ class Reviews:
         except ValidationError as error:
             return bad_arguments("review", error)
         return await self._under_way(self._review(work, terms, phase))
+
+    async def converge(self, args: dict[str, Any], *, phase: str | None) -> Outcome:
+        """Independent attempts until they agree. Never raises but for cancellation.
+
+        Args:
+            args: `prompt`, and the options of `converge()` that were given.
+        """
+        options = dict(args)
+        prompt, schema = str(options.pop("prompt")), options.pop("schema", None)
+        try:
+            terms = ConvergeTerms.model_validate(options | ({} if schema is None else {"output_schema": schema}))
+        except ValidationError as error:
+            return bad_arguments("converge", error)
+        return await self._under_way(self._converge(prompt, terms, phase))
 
     async def pattern(self, op: str, args: dict[str, Any], *, phase: str | None) -> Outcome:
         """A quality pattern over agents of this run (`patterns.py`). Never raises but for cancellation."""
@@ -137,6 +153,30 @@ class Reviews:
 
         return await self.lending("review", start)
 
+    async def _converge(self, prompt: str, terms: ConvergeTerms, phase: str | None) -> Outcome:
+        run = self._run
+        if terms.effort is None and run.input.effort:
+            terms = terms.model_copy(update={"effort": run.input.effort})
+        model = models.resolve(terms.model or REVIEWER_MODEL, run.input.model)
+        input = ConvergeInput(borrowing=self.borrowing(phase), prompt=prompt, terms=terms, model=model)
+
+        async def start(child: str) -> Outcome:
+            outcome = await workflow.execute_child_workflow(
+                Convergence.run,
+                input,
+                id=child,
+                task_timeout=TASK_TIMEOUT,
+                static_summary=f"converge: {label_of(None, prompt[:400])}",
+                cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+                parent_close_policy=workflow.ParentClosePolicy.REQUEST_CANCEL,
+            )
+            if outcome.result is None:
+                return _refused(outcome.refusal)
+            run.ledger.reviewed(outcome.result.verdict)
+            return Outcome(value=outcome.result.model_dump())
+
+        return await self.lending("converge", start)
+
     def borrowing(self, phase: str | None) -> Borrowing:
         """What a child's agents have from this run."""
         run = self._run
@@ -176,5 +216,5 @@ def bad_arguments(name: str, error: ValidationError) -> Outcome:
 
 def _refused(refusal: Refusal | None) -> Outcome:
     if refusal is None:
-        return Outcome(error=CallError(kind=INTERNAL, message="review(): it ended without a result"))
+        return Outcome(error=CallError(kind=INTERNAL, message="it ended without a result"))
     return Outcome(error=CallError(kind=refusal.kind, message=refusal.message, name=refusal.name))

@@ -191,6 +191,8 @@ class ScriptRun:
             outcome = Outcome()
         elif call.op == "review":
             outcome = await self._run.reviews.review(call.args, phase=self._group or phase)
+        elif call.op == "converge":
+            outcome = await self._run.reviews.converge(call.args, phase=self._group or phase)
         elif call.op in PATTERNS:
             outcome = await self._run.reviews.pattern(call.op, call.args, phase=self._group or phase)
         elif call.op == "gate":

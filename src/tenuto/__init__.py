@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from ._gates import gate, until_green
 from ._people import ask, wait_for
-from ._reviews import critic, judge, review, until_dry, vote
+from ._reviews import converge, critic, judge, review, until_dry, vote
 from ._steps import _outside_a_run, glob, grep, lock, mcp, pull_request, read, sh, write
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "agent",
     "ask",
     "budget",
+    "converge",
     "critic",
     "failures",
     "gate",

@@ -45,6 +45,38 @@ async def review(
     raise _outside_a_run("review")
 
 
+async def converge(
+    prompt: object,
+    *,
+    angles: Sequence[str] | None = None,
+    rounds: int | None = None,
+    quorum: int | None = None,
+    schema: Mapping[str, Any] | None = None,
+    model: str | None = None,
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | str | None = None,
+) -> dict[str, Any]:
+    """Have a question answered from several angles, and the answers refuted by each other, until they agree.
+
+    Args:
+        prompt: the question.
+        angles: the hypothesis that each attempt begins with, two at least; three by default.
+        rounds: most rounds, 3 by default. From the second on each attempt sees what the others hold.
+        quorum: attempts that must agree; by default all.
+        schema: of the answers, whose equality then decides. Without one an agent says which texts claim the same.
+        model: of the attempts, `opus` by default.
+        effort: how hard they think.
+
+    Returns:
+        `verdict`: `confirmed`, `disputed`, or `unverified` (too few attempts lived). `value`: the answer, `None` unless
+        confirmed. `positions`: one dict an attempt: `angle`, `agent`, `value`, `group` (equal for those that agree),
+        `reason` (why there is no answer). `rounds`: how many there were.
+
+    Raises:
+        RuntimeError: `bad_arguments: …`; `limit: …` when a cap of the run left not one attempt.
+    """
+    raise _outside_a_run("converge")
+
+
 async def vote(
     prompt: object,
     *,

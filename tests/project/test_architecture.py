@@ -13,7 +13,14 @@ PURE = [
     *("run_state.py", "details.py", "contracts.py", "models.py", "failure_kinds.py"),
     *("journal.py", "journal_contracts.py", "control_contracts.py"),
     *("setup_contracts.py", "step_contracts.py", "step_values.py"),
-    *("review_contracts.py", "review_prompts.py", "review_details.py", "verdicts.py", "patterns.py"),
+    *(
+        "review_contracts.py",
+        "review_prompts.py",
+        "review_details.py",
+        "verdicts.py",
+        "patterns.py",
+        "convergence_contracts.py",
+    ),
 ]
 PURE += [f"policy/{path.name}" for path in sorted((ROOT / "workflows" / "policy").glob("*.py"))]
 

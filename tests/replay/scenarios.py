@@ -214,6 +214,13 @@ try { await review('one too many') } catch (error) { capped = error.name }
 return { reviewed, alone, voted, capped }
 """
 )
+CONVERGED = (
+    JS
+    + """const schema = { type: 'object' }
+return [await converge('Why?', { schema, angles: ['plain', 'bad angle', 'odd'], quorum: 2 }),
+  await converge('text of each angle', { angles: ['a', 'b'], rounds: 2 })]
+"""
+)
 REVIEW_WAITING = (
     PY.replace("workflow\n", "workflow, review\n") + "async def main(args):\n    return await review('wait')\n"
 )
@@ -242,6 +249,10 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "orchestration-review-stopped-v1": replace(
         orchestration(REVIEW_WAITING, "waiting.py", waits=True), children={"adversarial-review-stopped-v1": "/review-1"}
+    ),
+    "orchestration-converge-v1": replace(
+        orchestration(CONVERGED, "converged.js"),
+        children={"convergence-agreed-v1": "/converge-1", "convergence-disputed-v1": "/converge-2"},
     ),
     "survey-v1": survey(),
     "survey-stopped-v1": survey(waits=True),

@@ -18,7 +18,7 @@ MAX_SOURCE_BYTES = 512 * 1024
 """Largest script, as in the original runtime (SCRIPT_API §5)."""
 STEPS = ("sh", "read", "write", "glob", "grep", "mcp", "pull_request")
 """Calls that touch the world without a model."""
-REVIEWS = ("review", "vote", "judge", "critic")
+REVIEWS = ("review", "converge", "vote", "judge", "critic")
 """Calls made of several agents."""
 MAX_ITEMS = 4096
 """Most items in one `parallel` or `pipeline` call."""
@@ -127,6 +127,7 @@ class Call:
         mcp           server, tool; input, repeat. Answered by the tool's result
         pull_request  branch, title, body; base, draft. Answered by {url, branch, created, reason}
         review        work; reviewers, lenses, quorum, rounds, revise, model, effort. Answered by a `ReviewResult`
+        converge      prompt; angles, rounds, quorum, schema, model, effort. Answered by a `ConvergeResult`
         vote          prompt; n, quorum, schema, model, effort. Answered as `patterns.py` says, as are these two
         judge         candidates; criteria, judges, model, effort
         critic        result; task, model, effort

@@ -21,6 +21,7 @@ PUBLIC_NAMES = frozenset(
         "agent",
         "ask",
         "budget",
+        "converge",
         "critic",
         "failures",
         "gate",

@@ -24,6 +24,17 @@ def _tenuto_review_functions(call, given, as_text, is_awaitable, log):
         }
         return await call("review", {"work": work, **given(options)})
 
+    async def converge(prompt, *, angles=None, rounds=None, quorum=None, schema=None, model=None, effort=None):
+        options = {
+            "angles": angles,
+            "rounds": rounds,
+            "quorum": quorum,
+            "schema": schema,
+            "model": model,
+            "effort": effort,
+        }
+        return await call("converge", {"prompt": as_text(prompt), **given(options)})
+
     async def vote(prompt, *, n=None, quorum=None, schema=None, model=None, effort=None):
         options = {"n": n, "quorum": quorum, "schema": schema, "model": model, "effort": effort}
         return await call("vote", {"prompt": as_text(prompt), **given(options)})
@@ -82,7 +93,14 @@ def _tenuto_review_functions(call, given, as_text, is_awaitable, log):
             empty = empty + 1 if len(items) == before else 0
         return {"items": items, "rounds": rounds, "dry": empty >= empty_rounds}
 
-    return {"critic": critic, "judge": judge, "review": review, "until_dry": until_dry, "vote": vote}
+    return {
+        "converge": converge,
+        "critic": critic,
+        "judge": judge,
+        "review": review,
+        "until_dry": until_dry,
+        "vote": vote,
+    }
 
 """
 """Defines `_tenuto_review_functions`, which the prelude calls with its own functions."""

@@ -30,6 +30,11 @@ globalThis.tenutoReviews = function (door) {
     return call("review", { work, ...given(options, forms) });
   }
 
+  async function converge(prompt, options) {
+    const forms = { angles: asIs, rounds: asIs, quorum: asIs, schema: asIs, ...AGENT };
+    return call("converge", { prompt: asText(prompt), ...given(options, forms) });
+  }
+
   async function vote(prompt, options) {
     return call("vote", { prompt: asText(prompt), ...given(options, { n: asIs, quorum: asIs, schema: asIs, ...AGENT }) });
   }
@@ -89,5 +94,5 @@ globalThis.tenutoReviews = function (door) {
     return { items, rounds, dry: empty >= emptyRounds };
   }
 
-  return { review, vote, judge, critic, untilDry };
+  return { review, converge, vote, judge, critic, untilDry };
 };
