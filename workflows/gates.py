@@ -93,7 +93,11 @@ class Gates:
         against = gate_rules.objections(look)
         passed = passed and not against
         evidence = gate_rules.evidence(args["command"], args.get("cwd") or ".", runs, trees, look)
-        value = {"passed": passed, "reason": gate_rules.reason(passed, runs, hold, against), "evidence": evidence}
+        value: dict[str, Any] = {
+            "passed": passed,
+            "reason": gate_rules.reason(passed, runs, hold, against),
+            "evidence": evidence,
+        }
         if args.get("split"):
             found = [] if passed else gate_rules.failures(runs[-1], look)
             if not passed and not found:  # it did not stay green

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -173,39 +174,45 @@ class ScriptRun:
             self._run.say(note.text)
 
     async def _settle(self, call: Call, phase: str | None) -> None:
-        if call.op == "agent":
-            options = dict(call.args)
-            prompt = options.pop("prompt")
-            if self._group is not None:
-                options["phase"] = self._group
-            outcome = await self._run.agents.call(prompt, options, phase=phase)
-        elif call.op == "sleep":
-            await asyncio.sleep(max(0.0, float(call.args["seconds"])))
-            outcome = Outcome()
-        elif call.op == "workflow":
-            outcome = await self._nested(call)
-        elif call.op == "lock":
-            self._passive.add(call.id)
-            await self._run.locks.take(call.args["name"], self)
-            self._passive.discard(call.id)
-            outcome = Outcome()
-        elif call.op == "review":
-            outcome = await self._run.reviews.review(call.args, phase=self._group or phase)
-        elif call.op == "converge":
-            outcome = await self._run.reviews.converge(call.args, phase=self._group or phase)
+        """Have a call answered by whatever in the run answers it."""
+        run, args, group = self._run, call.args, self._group or phase
+        answers: dict[str, Callable[[], Awaitable[Outcome]]] = {
+            "agent": lambda: self._agent(args, phase),
+            "sleep": lambda: self._sleep(args),
+            "workflow": lambda: self._nested(call),
+            "lock": lambda: self._lock(call),
+            "review": lambda: run.reviews.review(args, phase=group),
+            "converge": lambda: run.reviews.converge(args, phase=group),
+            "gate": lambda: run.gates.call(args),
+            "ask": lambda: run.questions.ask(args),
+            "wait_for": lambda: run.questions.wait_for(args),
+        }
+        if call.op in answers:
+            outcome = await answers[call.op]()
         elif call.op in PATTERNS:
-            outcome = await self._run.reviews.pattern(call.op, call.args, phase=self._group or phase)
-        elif call.op == "gate":
-            outcome = await self._run.gates.call(call.args)
-        elif call.op == "ask":
-            outcome = await self._run.questions.ask(call.args)
-        elif call.op == "wait_for":
-            outcome = await self._run.questions.wait_for(call.args)
+            outcome = await run.reviews.pattern(call.op, args, phase=group)
         elif call.op in STEPS:
-            outcome = await self._run.steps.call(call.op, call.args)
+            outcome = await run.steps.call(call.op, args)
         else:
             outcome = Outcome(error=CallError(kind="unknown_call", message=f"this Worker does not know {call.op}()"))
         self._settled[call.id] = outcome
+
+    async def _agent(self, args: dict[str, Any], phase: str | None) -> Outcome:
+        options = dict(args)
+        prompt = options.pop("prompt")
+        if self._group is not None:
+            options["phase"] = self._group
+        return await self._run.agents.call(prompt, options, phase=phase)
+
+    async def _sleep(self, args: dict[str, Any]) -> Outcome:
+        await asyncio.sleep(max(0.0, float(args["seconds"])))
+        return Outcome()
+
+    async def _lock(self, call: Call) -> Outcome:
+        self._passive.add(call.id)
+        await self._run.locks.take(call.args["name"], self)
+        self._passive.discard(call.id)
+        return Outcome()
 
     # ---------------------------------------------------------------------------------------- workflow()
 

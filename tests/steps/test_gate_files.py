@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ async def fixed(stage: Stage) -> Stage:
     return stage
 
 
-async def look(stage: Stage, **given: object) -> LookAtGateFilesResult:
+async def look(stage: Stage, **given: Any) -> LookAtGateFilesResult:
     result = await stage.run(LookAtGateFilesInput, **{"command": COMMAND, **given})
     assert isinstance(result, LookAtGateFilesResult)
     return result

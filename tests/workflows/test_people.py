@@ -146,6 +146,7 @@ async def test_a_run_is_waiting_only_while_nothing_else_of_it_runs(stage: Stage)
         memo = await described.memo_value("tenuto", None, type_hint=dict)
         await answer(handle, "x")
         report = await handle.result()
+    assert memo is not None
     assert memo["status"] == "waiting", "readers without a Worker see it too"
     assert memo["waiting_for"]["kind"] == "question"
     assert report.result == ["x", "done"]
