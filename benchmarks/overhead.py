@@ -1,7 +1,8 @@
 """What a run costs over bare Temporal: 1,000 agents of an instant model beside 1,000 no-op Activities, same width.
 
 Both run on one dev server in one go, in turn, several rounds; only the ratio means anything on a noisy machine.
-Prints agents per second of both, the ratio, events and bytes of history per agent, and the Worker's memory.
+Prints agents per second of both, the Worker's CPU time per agent, the ratio, events and bytes of history per agent, and
+the Worker's memory.
 
     python benchmarks/overhead.py [--agents 1000] [--width 16] [--rounds 3] [--dialect python|javascript]
 """
@@ -20,7 +21,7 @@ import time
 import uuid
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowHandle
@@ -87,18 +88,28 @@ async def history(handle: WorkflowHandle[Any, Any]) -> tuple[int, int]:
     return len(events), sum(event.ByteSize() for event in events)
 
 
-async def bare_run(client: Client, agents: int, width: int) -> tuple[float, int, int]:
+class Round(NamedTuple):
+    """One run, whole."""
+
+    seconds: float
+    cpu_seconds: float
+    """Of the process: the Worker's, the benchmark included."""
+    events: int
+    history_bytes: int
+
+
+async def bare_run(client: Client, agents: int, width: int) -> Round:
     async with Worker(client, task_queue=f"{QUEUE}-bare", workflows=[Bare], activities=[nothing]):
-        started = time.perf_counter()
+        started, worked = time.perf_counter(), time.process_time()
         handle = await client.start_workflow(
             Bare.run, args=[agents, width], id=f"bare-{uuid.uuid4()}", task_queue=f"{QUEUE}-bare"
         )
         assert await handle.result() == agents
-        took = time.perf_counter() - started
-    return (took, *await history(handle))
+        took, worked = time.perf_counter() - started, time.process_time() - worked
+    return Round(took, worked, *await history(handle))
 
 
-async def tenuto_run(client: Client, agents: int, width: int, dialect: str, workspace: Path) -> tuple[float, int, int]:
+async def tenuto_run(client: Client, agents: int, width: int, dialect: str, workspace: Path) -> Round:
     """A run as `tenuto run` starts it: in a workspace, so its agents are given tools."""
     name, source = SCRIPTS[dialect]
     run = RunInput(
@@ -110,15 +121,15 @@ async def tenuto_run(client: Client, agents: int, width: int, dialect: str, work
         workspace=str(workspace),
         policy=Policy(allow=list(DEFAULT_ALLOW)),
     )
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     handle = await client.start_workflow(
         Orchestration.run, run, id=f"wf_{uuid.uuid4().hex[:12]}", task_queue=QUEUE, task_timeout=timedelta(seconds=4)
     )
     report = await handle.result()
-    took = time.perf_counter() - started
+    took, worked = time.perf_counter() - started, time.process_time() - worked
     assert report.result == agents, report
     assert report.status == "completed", report
-    return (took, *await history(handle))
+    return Round(took, worked, *await history(handle))
 
 
 async def main() -> None:
@@ -168,12 +179,14 @@ async def measure(address: str, home: Path, url: str, asked: argparse.Namespace)
             bare.append(await bare_run(plain, asked.agents, asked.width))
             ours.append(await tenuto_run(client, asked.agents, asked.width, asked.dialect, workspace))
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    ratios = [b[0] / o[0] for b, o in zip(bare, ours, strict=True)]
+    ratios = [b.seconds / o.seconds for b, o in zip(bare, ours, strict=True)]
     for name, rows in (("bare Temporal", bare), (f"tenuto ({asked.dialect})", ours)):
-        seconds = statistics.median(row[0] for row in rows)
+        seconds = statistics.median(row.seconds for row in rows)
+        cpu_ms = statistics.median(row.cpu_seconds for row in rows) * 1000 / asked.agents
         print(
-            f"{name:20} {asked.agents / seconds:6.0f} agents/s  {seconds:5.2f} s  "
-            f"{rows[-1][1] / asked.agents:4.1f} events and {rows[-1][2] / asked.agents:4.0f} bytes of history per agent"
+            f"{name:20} {asked.agents / seconds:6.0f} agents/s  {seconds:5.2f} s  {cpu_ms:5.2f} ms of CPU,"
+            f" {rows[-1].events / asked.agents:3.1f} events and {rows[-1].history_bytes / asked.agents:3.0f} bytes of"
+            " history per agent"
         )
     print(f"ratio to bare        {statistics.median(ratios):.2f}  (rounds: {', '.join(f'{r:.2f}' for r in ratios)})")
     print(f"Worker memory        {memory:.0f} MB at its peak, benchmark included")
