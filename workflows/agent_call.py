@@ -60,6 +60,7 @@ class AgentCalls:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._tasks: dict[asyncio.Task[Outcome], str] = {}  # a dict keeps the order, which replay depends on
+        self._opening: asyncio.Task[None] | None = None
         self._asked: dict[str, Literal["skip", "restart"]] = {}
         """What a person asked for an agent whose task is being cancelled for it."""
         self._authors: dict[str, RunAgentInput] = {}
@@ -103,6 +104,8 @@ class AgentCalls:
     def cancel(self) -> list[asyncio.Task[Outcome]]:
         """Cancel what is still under way; what has to be waited for until it has really stopped."""
         self._asked.clear()
+        if self._opening is not None:
+            self._opening.cancel()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -125,15 +128,23 @@ class AgentCalls:
             if agent_id == agent.id and not again:
                 task.cancel()
 
-    async def open_gates(self) -> None:
-        """Have a Worker ask the API again at once, whatever it was told before."""
-        await workflow.execute_activity(
-            control_contracts.open_gates,
-            task_queue=self._run.workspace_queue,
-            start_to_close_timeout=timedelta(seconds=10),
-            schedule_to_close_timeout=timedelta(minutes=1),
-            summary="ask the API again",
-        )
+    def open_gates(self) -> None:
+        """Have a Worker ask the API again at once, whatever it was told before. Nobody waits for it."""
+        self._opening = asyncio.create_task(self._open_gates())
+
+    async def _open_gates(self) -> None:
+        try:
+            await workflow.execute_activity(
+                control_contracts.open_gates,
+                task_queue=self._run.workspace_queue,
+                start_to_close_timeout=timedelta(seconds=10),
+                schedule_to_close_timeout=timedelta(minutes=1),
+                summary="ask the API again",
+            )
+        except ActivityError as error:
+            # Not needed where an agent starts: it brings the news along.
+            if not is_cancelled_exception(error):
+                self._run.say(f"no Worker could be told to ask the API again: {error.cause or error}")
 
     # ---------------------------------------------------------------------------------------------- dispatching
 

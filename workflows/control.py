@@ -44,12 +44,12 @@ class Controllable:
         return f"paused; {running} running agents finish" if running else "paused"
 
     @workflow.update(name="resume")
-    async def resume(self) -> str:
+    def resume(self) -> str:
         """Go on after `pause`, and end a hold on a resource before its time."""
         waited = self.current.holds.resumed
         ended = self.current.holds.resume()
         if self.current.holds.resumed > waited:
-            await self.current.agents.open_gates()
+            self.current.agents.open_gates()
         return "goes on" if ended else "it was not paused, and nothing holds it up"
 
     @workflow.update(name="set_limits")

@@ -96,7 +96,7 @@ def judge(terms: JudgeTerms) -> Pattern:
         options = _options(terms, label=f"judge {number + 1}", schema=_marks(count), model=STRONG)
         asks.append((_to_judge(terms, order), options))
     outcomes = yield asks
-    votes = []
+    votes: list[dict[str, Any]] = []
     for order, outcome in zip(orders, outcomes, strict=True):
         if (scores := _scores(outcome, order)) is not None:
             votes.append({"scores": scores, "reason": str(outcome.value.get("reason", ""))})

@@ -11,12 +11,12 @@ import json
 import os
 import sys
 import tempfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from temporalio import activity
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
@@ -26,6 +26,7 @@ from tenuto.activities.reports import ReportActivities
 from tenuto.activities.store import Store
 from tenuto.worker.plugin import TenutoPlugin
 from tenuto.workflows.contracts import LoadScriptInput, RunAgentInput, RunAgentResult, Script, Usage
+from tenuto.workflows.control_contracts import AcceptedInput, AgentInput, HeldInput, SetLimitsInput
 from tenuto.workflows.journal_contracts import (
     OpenJournalInput,
     OpenJournalResult,
@@ -52,6 +53,14 @@ class Played:
     def __init__(self, *, waits: bool) -> None:
         self._waits = waits
         self.waiting = asyncio.Event()
+
+    def go_on(self) -> None:
+        """No agent waits any longer."""
+        self._waits = False
+
+    @activity.defn(name="open_gates")
+    async def open_gates(self) -> None:
+        """There are none."""
 
     @activity.defn(name="run_agent")
     async def run_agent(self, input: RunAgentInput) -> RunAgentResult:
@@ -103,7 +112,7 @@ async def record(environment: WorkflowEnvironment, store: Store, name: str, scen
             task_queue=queue,
             identity=WHO,
             activities=[
-                *(played.run_agent, played.load_script, played.open_journal, played.recall_agents),
+                *(played.run_agent, played.open_gates, played.load_script, played.open_journal, played.recall_agents),
                 *(reports.write_report, reports.append_log),
                 *steps.all,
             ],
@@ -117,7 +126,11 @@ async def record(environment: WorkflowEnvironment, store: Store, name: str, scen
         )
         if scenario.waits:
             await asyncio.wait_for(played.waiting.wait(), DEADLINE_S)
-            await handle.cancel()
+            if scenario.controlled:
+                await _control(handle)
+                played.go_on()
+            else:
+                await handle.cancel()
         try:
             await asyncio.wait_for(handle.result(), DEADLINE_S)
         except WorkflowFailureError as error:
@@ -126,6 +139,21 @@ async def record(environment: WorkflowEnvironment, store: Store, name: str, scen
         histories = {file: await client.get_workflow_handle(id).fetch_history() for file, id in files.items()}
     texts = {file: _without_places(json.loads(history.to_json())) for file, history in histories.items()}
     return {file: json.dumps(text, indent=1, sort_keys=True) + "\n" for file, text in texts.items()}
+
+
+async def _control(handle: WorkflowHandle[Any, Any]) -> None:
+    """Everything once that a Worker tells a run, and that a person does to it."""
+    soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    await handle.signal("held", HeldInput(kind="credential", message="rejected"))
+    await handle.signal("accepted", AcceptedInput())
+    await handle.execute_update("pause")
+    await handle.execute_update("set_limits", SetLimitsInput(concurrency=3, usd=5.0))
+    await handle.execute_update("skip_agent", AgentInput(agent="a4"))
+    await handle.execute_update("restart_agent", AgentInput(agent="a1"))
+    await handle.execute_update("resume")
+    await handle.signal("held", HeldInput(kind="quota", message="used up", until="2100-01-01T00:00:00+00:00"))
+    await handle.execute_update("resume")
+    await handle.signal("held", HeldInput(kind="quota", message="used up", until=soon))
 
 
 def _without_places(value: Any) -> Any:

@@ -148,6 +148,8 @@ class Scenario:
     waits: bool = False
     children: Mapping[str, str] = field(default_factory=dict)
     """File of a child's history -> what its Workflow Id has behind the run's."""
+    controlled: bool = False
+    """Instead of being stopped it is held up, and controlled by a person."""
 
 
 def script(source: str, name: str) -> Script:
@@ -199,6 +201,8 @@ JOURNAL = OpenJournalResult(
 """What the played `open_journal` answers."""
 
 PREPARED: dict[str, Any] = {"policy": Policy(allow=["Bash", "mcp__tracker"]), "workspace": "/nowhere"}
+
+CONTROLLED = JS + "return await Promise.all([1, 2, 3, 4].map((i) => agent(`controlled ${i}`)))\n"
 
 # 1 typed, 1 bad, 3 in parallel, 3 in the pipeline, 1 inside: the tenth is over the cap.
 ALL = RunLimits(agents=9, concurrency=2, output_tokens=10_000)
@@ -253,6 +257,12 @@ SCENARIOS: dict[str, Scenario] = {
     "orchestration-converge-v1": replace(
         orchestration(CONVERGED, "converged.js"),
         children={"convergence-agreed-v1": "/converge-1", "convergence-disputed-v1": "/converge-2"},
+    ),
+    "orchestration-controlled-v1": Scenario(
+        "Orchestration",
+        RunInput(script=script(CONTROLLED, "controlled.js"), limits=RunLimits(concurrency=2), search_attributes=True),
+        waits=True,
+        controlled=True,
     ),
     "survey-v1": survey(),
     "survey-stopped-v1": survey(waits=True),
