@@ -51,7 +51,7 @@ class Listening(Interceptor):
 
         class Outbound(WorkflowOutboundInterceptor):
             def start_activity(self, input: StartActivityInput) -> ActivityHandle[Any]:
-                heard.asked.append((input.activity, *input.args))
+                heard.asked.append((input.activity, input.args[0] if input.args else None))
                 return super().start_activity(input)
 
         class Inbound(WorkflowInboundInterceptor):
@@ -100,5 +100,5 @@ def recorded_inputs(history: WorkflowHistory) -> list[tuple[str, Any]]:
 
 
 def plain(payloads: Payloads) -> Any:
-    """The first payload of a JSON-encoded list."""
-    return json.loads(payloads.payloads[0].data)
+    """The first payload of a JSON-encoded list; nothing in it for a call without arguments."""
+    return json.loads(payloads.payloads[0].data) if payloads.payloads else {}

@@ -64,7 +64,7 @@ async def test_a_recorded_run_asks_for_the_same_and_ends_the_same(path: Path, st
     history = history_of(read(path))
     heard = await replay(history, store)
     recorded = recorded_inputs(history)
-    asked = [(name, json.loads(input.model_dump_json(exclude_unset=True))) for name, input in heard.asked]
+    asked = [(name, sent(input)) for name, input in heard.asked]
     assert [name for name, _ in asked] == [name for name, _ in recorded]
     # What is recorded must come again; a later version may add fields.
     for (name, now), (_, then) in zip(asked, recorded, strict=True):
@@ -75,6 +75,11 @@ async def test_a_recorded_run_asks_for_the_same_and_ends_the_same(path: Path, st
     for key in ("status", "error", "census", "failures", "usage", "partial", "started_at"):
         assert _holds(now[key], then.get(key)), key
     assert len(heard.ends) == 1
+
+
+def sent(input: Any) -> dict[str, Any]:
+    """An Activity's input as it goes over the wire; nothing for one that takes none."""
+    return {} if input is None else dict(json.loads(input.model_dump_json(exclude_unset=True)))
 
 
 def _holds(now: Any, then: Any) -> bool:
@@ -99,7 +104,7 @@ def test_every_scenario_is_recorded() -> None:
 async def test_a_recorded_child_asks_for_the_same_and_ends_the_same(path: Path, store: Store) -> None:
     data = read(path)
     heard = await replay(history_of(data), store)
-    asked = [(name, json.loads(input.model_dump_json(exclude_unset=True))) for name, input in heard.asked]
+    asked = [(name, sent(input)) for name, input in heard.asked]
     assert asked == recorded_inputs(history_of(data))
     last = data["events"][-1]
     if "workflowExecutionCompletedEventAttributes" in last:
