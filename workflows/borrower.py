@@ -18,6 +18,9 @@ with workflow.unsafe.imports_passed_through():
     from .contracts import RunAgentInput, RunAgentResult
     from .review_contracts import Borrowing, Grant, Granted, LeaseAsk, LeaseRequest, Refusal, Settled, Settlement
 
+OF_ONE_CALL = {"entry", "restarts", "resumed", "merge"}
+"""Of an agent that is continued, what belonged to that call alone: its journal entry must not get another value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -101,7 +104,8 @@ class Borrower:
         has = self._borrowing
         own: dict[str, Any] = {"agent": agent, "prompt": wanted.prompt, "label": wanted.label}
         if wanted.like is not None:
-            return wanted.like.model_copy(update={**own, "continues": wanted.like.agent, **wanted.given})
+            before = wanted.like.model_dump(exclude_unset=True, exclude=OF_ONE_CALL)
+            return RunAgentInput(**(before | own | {"continues": wanted.like.agent} | wanted.given))
         shared = {"run_id": has.run_id, "phase": has.phase, "setup": has.setup, "simulate": has.simulate or None}
         given = {key: value for key, value in (shared | wanted.given).items() if value is not None}
         return RunAgentInput(**own, model=wanted.model, **given)
