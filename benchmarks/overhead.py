@@ -143,7 +143,7 @@ async def main() -> None:
         home = Path(folder)
         config = [part for value in DYNAMIC_CONFIG for part in ("--dynamic-config-value", value)]
         model = subprocess.Popen(  # noqa: ASYNC220 - it starts once, before anything is measured
-            [sys.executable, "-m", "tenuto.worker.simulated_api", "--port", "0"], stdout=subprocess.PIPE, text=True
+            [sys.executable, str(Path(__file__).with_name("instant_model.py"))], stdout=subprocess.PIPE, text=True
         )
         assert model.stdout is not None
         url = model.stdout.readline().strip()
@@ -193,7 +193,7 @@ async def measure(address: str, home: Path, url: str, asked: argparse.Namespace)
 
 
 class ElsewhereSimulation(Simulation):
-    """The simulated API in a process of its own, as a real model is."""
+    """The model in a process of its own, as a real one is."""
 
     def __init__(self, home: Path, url: str) -> None:
         super().__init__(home)
