@@ -51,8 +51,10 @@ def _told(error: Exception) -> tuple[str, int]:
 
 def _expected(error: Exception) -> str | None:
     """The line for errors whose classes are only there if what raises them was imported."""
-    from tenuto.workflows.script.protocol import ScriptLoadError
+    from tenuto.workflows.script.protocol import InterpreterBusy, ScriptLoadError
 
+    if isinstance(error, InterpreterBusy):
+        return f"the script could not be looked at ({error}); try again"
     if isinstance(error, ScriptLoadError):
         # With a place in the script, its line and a caret follow; without one, a single line says it all.
         return str(error) if error.line is not None else str(error).replace("\nhint: ", "; ")
