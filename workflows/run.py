@@ -272,7 +272,6 @@ class Run:
             await workflow.wait(under_way)
         await self._tidy()
         self.holds.end()
-        status = status or self.ledger.ended_status()
         status = status or self._ended_status()
         final = self._report.model_copy(update={"status": status, "error": error, "ended_at": _iso(workflow.now())})
         if not has_result:
