@@ -56,7 +56,7 @@ class Stage:
 
     @asynccontextmanager
     async def playing(
-        self, play: Play = echo, steps: PlayedSteps | None = None, queue: str = QUEUE
+        self, play: Play = echo, steps: PlayedSteps | None = None, queue: str = QUEUE, *, cached: bool = True
     ) -> AsyncIterator[None]:
         @activity.defn(name="run_agent")
         async def run_agent(input: RunAgentInput) -> RunAgentResult:
@@ -79,6 +79,8 @@ class Stage:
             self.client,
             task_queue=queue,
             activities=[run_agent, open_gates, reports.write_report, reports.append_log, scripts.load_script, *played],
+            # Another Worker is to go on at once, instead of when the server gives up this one's own queue.
+            max_cached_workflows=1000 if cached else 0,
             max_heartbeat_throttle_interval=timedelta(milliseconds=100),
             default_heartbeat_throttle_interval=timedelta(milliseconds=100),
         ):

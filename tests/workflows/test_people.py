@@ -57,14 +57,14 @@ async def refused(handle: WorkflowHandle[Any, Any], said: Any, question: str | N
 async def test_a_question_unanswered_for_three_days_takes_its_default_though_the_worker_was_restarted(
     stage: Stage, name: str
 ) -> None:
-    async with stage.playing():
+    async with stage.playing(cached=False):
         handle = await stage.start(ASK[name], name)
         waiting = await asked(handle)
     assert waiting.status == "waiting"
     assert waiting.waiting_for is not None
     assert waiting.waiting_for.kind == "question"
     assert waiting.waiting_for.until == waiting.questions[0].until
-    async with stage.playing():
+    async with stage.playing(cached=False):
         report = await handle.result()
         log = await handle.query(Orchestration.log)
     said, seconds = report.result
@@ -79,11 +79,11 @@ async def test_a_question_unanswered_for_three_days_takes_its_default_though_the
 async def test_a_question_answered_on_day_two_goes_on_at_once_though_the_worker_was_restarted(
     stage: Stage, name: str
 ) -> None:
-    async with stage.playing():
+    async with stage.playing(cached=False):
         handle = await stage.start(ASK[name], name)
         await asked(handle)
     await stage.skip(timedelta(days=1, hours=12))
-    async with stage.playing():
+    async with stage.playing(cached=False):
         assert await answer(handle, "YES") == "yes"
         report = await handle.result()
         log = await handle.query(Orchestration.log)
