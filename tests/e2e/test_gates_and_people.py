@@ -58,6 +58,7 @@ def test_exit_0_in_a_script_that_the_check_calls_is_caught_and_degrades_the_run(
 def test_a_question_shows_and_is_answered_from_the_command_line(served: Served, tmp_path: Path) -> None:
     tenuto = served.tenuto
     tenuto.script("asking.py", ASKING)
+    assert tenuto("run", "asking.py", "--id", "wf_asks", "--detach").returncode == 0
     follower = served.follow("run", "asking.py", "--id", "wf_asks", "--json")
     until(lambda: tenuto.json("show", "wf_asks")["status"] == "waiting", 40)
     shown = tenuto.json("show", "wf_asks")
