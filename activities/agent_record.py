@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
 from tenuto.workflows.contracts import RunAgentInput, Usage
 
-from .journal_entries import Entry, Left, write_entry
+from .journal_entries import Left
 from .next_step import answer_text
 from .outfit import KeptWork
 from .store import Store
@@ -51,8 +51,11 @@ class Recalled(BaseModel):
 class AgentRecord(BaseModel):
     """One agent, for `audit`, `show` and whoever reads a run without Temporal."""
 
-    run_id: str
+    entry: str | None
+    """Name of its journal entry, where it has a value. These first three are the entry: `journal_entries`."""
+    left: Left
     agent: str
+    run_id: str
     label: str
     phase: str | None
     prompt: str
@@ -98,14 +101,14 @@ async def write_record(
     value: Any = None,
     failure: tuple[str, str] | None = None,
 ) -> None:
-    """Write the record of an agent that has ended, by a value or by a `(kind, message)`.
-
-    With a value, its journal entry comes last: whoever finds the entry finds the record.
-    """
+    """Write the record of an agent that has ended, by a value or by a `(kind, message)`."""
     answers = transcript.answers
+    done = _done_by(transcript.calls)
     record = AgentRecord(
-        run_id=input.run_id,
+        entry=input.entry if failure is None else None,
+        left=_left(input, kept, done["wrote"]),
         agent=input.agent,
+        run_id=input.run_id,
         label=input.label,
         phase=input.phase,
         prompt=input.prompt,
@@ -123,19 +126,17 @@ async def write_record(
         failure=None if failure is None else _failure(failure, transcript),
         commit=kept.commit if kept is not None else None,
         branch=kept.branch if kept is not None else None,
-        **_done_by(transcript.calls),
+        **done,
         **transcript.ended(),
     )
     await store.put(record_key(folder_of(input.run_id, input.agent)), record.model_dump_json().encode())
-    if failure is None and input.entry is not None:
-        await write_entry(store, input.run_id, Entry(input.entry, input.agent, _left(input, record)))
 
 
-def _left(input: RunAgentInput, record: AgentRecord) -> Left:
+def _left(input: RunAgentInput, kept: KeptWork | None, wrote: Mapping[str, str | None]) -> Left:
     """What has to be there for its value to be taken again."""
     if input.isolation is not None:
-        return "commit" if record.commit is not None else "nothing"
-    return "files" if record.wrote else "nothing"
+        return "commit" if kept is not None and kept.commit is not None else "nothing"
+    return "files" if wrote else "nothing"
 
 
 def _done_by(calls: Sequence[ToolRecord]) -> dict[str, Any]:

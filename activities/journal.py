@@ -27,7 +27,7 @@ from tenuto.workflows.policy.decide import Rules
 
 from .context_items import hash_of_files
 from .errors import AgentFailed
-from .journal_entries import Entry, left_of, read_entries, write_entry
+from .journal_entries import Entry, left_of, read_entries
 from .left_behind import Writer, lost_commits, lost_files, sha256_of
 from .places import rules_of
 from .run_setup import load_setup
@@ -123,7 +123,11 @@ class JournalActivities:
         if record.get("commit") is not None:
             given["commit"] = record["commit"]
         paid = {"run_id": input.resumed, "agent": call.was, "usage": record.get("usage")}
+        # The entry stands first in a record.
+        record = Entry(call.entry, call.agent, left_of(call.left)).first() | record
         record |= {
+            "entry": call.entry,
+            "left": left_of(call.left),
             "run_id": input.run_id,
             "agent": call.agent,
             "label": call.label,
@@ -132,7 +136,6 @@ class JournalActivities:
             "recalled": record.get("recalled") or paid,
         }
         await self._store.put(record_key(new), json.dumps(record).encode())
-        await write_entry(self._store, input.run_id, Entry(call.entry, call.agent, left_of(call.left)))
         return RecalledAgent(found=True, **given)
 
 

@@ -8,7 +8,6 @@ Layout:
     runs/{run}/result.json                      the result, whole
     runs/{run}/input.json                       script, arguments and limits
     runs/{run}/log/{part:06d}.jsonl             narrator lines, in batches
-    runs/{run}/journal/{key}-{n}_{agent}_{left} one finished call: its name in the journal, whose it was, what it left
     runs/{run}/agents/{agent}/record.json       prompt, result, usage, outcome of one agent, and its last messages
     runs/{run}/agents/{agent}/turns/{n:06d}.json  messages of its conversation from the nth on, up to the next object
     payloads/{workflow}/{hh}/{sha256}           payloads too large for a history
@@ -64,6 +63,14 @@ class Store:
         """
         result = await obstore.get_async(self._objects, key)
         return bytes(await result.bytes_async())
+
+    async def beginning(self, key: str, bytes_max: int) -> bytes:
+        """The first bytes of one object, which is not empty.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        return bytes(await obstore.get_range_async(self._objects, key, start=0, length=bytes_max))
 
     async def size(self, key: str) -> int:
         """Bytes of one object, without reading it.

@@ -6,7 +6,9 @@ cannot disagree about how a payload is written or what a Workflow may import.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 # Monty imports these lazily inside the Workflow thread, where the sandbox would refuse their look at os.environ.
@@ -89,9 +91,29 @@ class _LeanPayloadConverter(PydanticPayloadConverter):
         CompositePayloadConverter.__init__(self, *_PARTS)
 
 
+BOUND_KEPT_MAX = 64
+"""Workflows whose converters are kept."""
+
+
+@dataclass(frozen=True)
+class _LeanDataConverter(DataConverter):
+    """Keeps the converter that stores a Workflow's payloads: the SDK makes one for each payload."""
+
+    bound: OrderedDict[StorageDriverStoreContext, DataConverter] = field(
+        default_factory=OrderedDict, repr=False, compare=False
+    )
+
+    def _with_store_context(self, store_ctx: StorageDriverStoreContext) -> DataConverter:
+        made = self.bound.pop(store_ctx, None) or super()._with_store_context(store_ctx)
+        self.bound[store_ctx] = made
+        if len(self.bound) > BOUND_KEPT_MAX:
+            self.bound.popitem(last=False)
+        return made
+
+
 def data_converter(store: Store) -> DataConverter:
     """The converter of every Tenuto payload; large ones go to the store."""
-    return DataConverter(payload_converter_class=_LeanPayloadConverter, external_storage=external_storage(store))
+    return _LeanDataConverter(payload_converter_class=_LeanPayloadConverter, external_storage=external_storage(store))
 
 
 _SCHEDULE_ACTIVITY = CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK

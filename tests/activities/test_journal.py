@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tenuto.activities.journal import JournalActivities
-from tenuto.activities.journal_entries import Entry, read_entries, write_entry
+from tenuto.activities.journal_entries import Entry, read_entries
 from tenuto.activities.store import Store
 from tenuto.workflows.journal_contracts import (
     FileHashes,
@@ -36,9 +36,9 @@ async def agent(store: Store, name: str, **given: Any) -> None:
         "usage": USAGE,
     }
     record |= {"failure": None, "wrote": {}, "ended_at": "2026-01-01T00:00:00Z", "added_later": 1, **given}
+    record = Entry(f"k{name}-0", name, "files" if record["wrote"] else "nothing").first() | record
     await store.put(f"runs/old/agents/{name}/record.json", json.dumps(record).encode())
     await store.put(f"runs/old/agents/{name}/turns/000000.json", b"[]")
-    await write_entry(store, "old", Entry(f"k{name}-0", name, "files" if record["wrote"] else "nothing"))
 
 
 async def recall(store: Store, was: str, resumed: str = "old", run_id: str = "new", name: str = "a9") -> Any:
@@ -57,6 +57,13 @@ async def test_an_agent_comes_over_whole_and_its_run_may_go(store: Store) -> Non
     assert (record["usage"]["usd"], record["recalled"]["usage"], record["added_later"]) == (0, USAGE, 1)
     assert await store.get("runs/new/agents/a9/turns/000000.json") == b"[]"
     assert await read_entries(store, "new") == [Entry("ka1-0", "a9")]
+
+
+async def test_the_entry_of_a_large_record_is_found_in_its_beginning(store: Store) -> None:
+    await agent(store, "a1", value="x" * 100_000)
+    await recall(store, "a1")
+    for run_id, name in (("old", "a1"), ("new", "a9")):
+        assert await read_entries(store, run_id) == [Entry("ka1-0", name)]
 
 
 async def test_where_it_was_paid_is_known_after_any_number_of_runs(store: Store) -> None:
@@ -79,7 +86,8 @@ async def test_a_journal_is_what_still_holds_with_reasons_for_the_rest(store: St
     await agent(store, "a1")
     await agent(store, "a2", wrote={"kept": hashlib.sha256(b"x").hexdigest()})
     await agent(store, "a3", wrote={"gone": "0"})
-    await store.put("runs/old/journal/something else", b"")
+    await store.put("runs/old/agents/a4/record.json", b'{"entry": null, "left": "nothing", "agent": "a4"}')
+    await store.put("runs/old/agents/a5/record.json", b"something else")
     opened = await JournalActivities(store).open_journal(
         OpenJournalInput(run_id="new", resumed="old", workspace=str(tmp_path))
     )
