@@ -98,10 +98,12 @@ def finished_before(events: Iterable[HistoryEvent], moment: float) -> set[str]:
     found = set()
     for event in events:
         if event.HasField("activity_task_scheduled_event_attributes"):
-            by_event[event.event_id] = event.activity_task_scheduled_event_attributes.activity_id
+            scheduled = event.activity_task_scheduled_event_attributes
+            if scheduled.activity_type.name == "run_agent":
+                by_event[event.event_id] = scheduled.activity_id
         elif event.HasField("activity_task_completed_event_attributes"):
             number = event.activity_task_completed_event_attributes.scheduled_event_id
-            if event.event_time.ToNanoseconds() / 1e9 < moment:
+            if number in by_event and event.event_time.ToNanoseconds() / 1e9 < moment:
                 found.add(by_event[number])
     return found
 
