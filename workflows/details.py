@@ -70,6 +70,11 @@ def gate_words(gate: GateView) -> str:
 
 def fits(value: Any, bytes_max: int) -> bool:
     """Whether a plain value is at most about that many bytes as JSON; stops looking as soon as it is not."""
+    return size(value, bytes_max) <= bytes_max
+
+
+def size(value: Any, bytes_max: int) -> int:
+    """About how many bytes a plain value has as JSON; stops looking as soon as it is more than `bytes_max`."""
     left = bytes_max
     waiting = [value]
     while waiting and left >= 0:
@@ -82,7 +87,7 @@ def fits(value: Any, bytes_max: int) -> bool:
             waiting.extend(item)
         else:
             left -= len(item) + 2 if isinstance(item, str) else 8
-    return left >= 0
+    return bytes_max - left
 
 
 def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:

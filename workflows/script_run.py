@@ -14,7 +14,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from .errors import RunEnded, ScriptFailed
 
 with workflow.unsafe.imports_passed_through():
-    from . import contracts
+    from . import contracts, details
     from .contracts import Script
     from .patterns import PATTERNS
     from .script import dialects
@@ -34,6 +34,9 @@ with workflow.unsafe.imports_passed_through():
 if TYPE_CHECKING:
     from .run import Run
 
+SETTLED_BYTES_MAX = 48 * 1024 * 1024
+"""Of outcomes that a script is given in one step: the detector of deadlocks fires after 2 s of it (Temporal)."""
+PAUSE = timedelta(milliseconds=1)
 LOAD_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
 
 
@@ -93,7 +96,7 @@ class ScriptRun:
                     )
                 self._run.show_progress()
                 await self._wait(step.pending)
-                outcomes, self._settled = dict(sorted(self._settled.items())), {}
+                outcomes = self._take()
                 context = self._context()
                 step = self._run.guard(lambda o=outcomes, c=context: session.resume(o, c))  # type: ignore[misc]
         except ScriptLoadError as error:
@@ -120,6 +123,9 @@ class ScriptRun:
         Raises:
             ScriptFailed: kind `stuck`: it waits for a lock, and nothing in the run can ever give one back.
         """
+        if self._settled:
+            # Too much for one step: the rest is for another Workflow Task, whose time begins anew.
+            await workflow.sleep(PAUSE)
         self._pending, self._waits = pending, True
         await workflow.wait_condition(lambda: bool(self._settled) or self._defect is not None or self._deadlocked())
         self._waits = False
@@ -132,6 +138,17 @@ class ScriptRun:
                 "lock must not be taken again inside its own function, nor two of them in different orders",
                 kind="stuck",
             )
+
+    def _take(self) -> dict[int, Outcome]:
+        """What has ended, in the order of the calls; at most so much at once that a step stays quick."""
+        taken: dict[int, Outcome] = {}
+        size = 0
+        for call_id in sorted(self._settled):
+            size += details.size(self._settled[call_id].value, SETTLED_BYTES_MAX)
+            if taken and size > SETTLED_BYTES_MAX:
+                break
+            taken[call_id] = self._settled.pop(call_id)
+        return taken
 
     @property
     def blocked(self) -> bool:

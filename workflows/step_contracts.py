@@ -16,12 +16,17 @@ from .wire import Wire, only_an_interface
 
 COMMAND_TIMEOUT_S = 1800.0
 """Of a command whose caller names none: a build or a test suite, not a question."""
-READ_BYTES_MAX = 50_000_000
-"""Largest file that `read` gives back, whole."""
-WRITE_BYTES_MAX = 50_000_000
+VALUE_BYTES_MAX = 24_000_000
+"""Largest value of one step: a file that `read` gives back whole, the answer of an MCP tool. A script takes 24 MB in
+0.3 to 0.7 s (MEASURED; line breaks are the worst), and a Workflow Task that takes 2 s on a busy machine never ends."""
 GREP_LINES_MAX = 100_000
 """Most matching lines of one `grep`: more is a sign of a pattern that matches everything."""
 GLOB_FILES_MAX = 100_000
+LARGE_BYTES = 1_000_000
+LARGE_VALUE = "large_value"
+LARGE_TOTAL_MAX = 128_000_000
+"""Bytes of values over `LARGE_BYTES` that the steps of one run give back in all: a run's script is replayed with them,
+and they are in the Worker's memory as long as it lives."""
 
 
 class StepInput(Wire):
@@ -32,6 +37,10 @@ class StepInput(Wire):
     """Step id, unique in the run, also the Activity id."""
     setup: str
     """Store key of the run's `RunSetup`."""
+    alone: bool = False
+    """No other step of the run gives back a large value meanwhile. Without it a step whose value has more than
+    `LARGE_BYTES` fails with type `large_value`, and is asked again with it: values that come together are decoded
+    together, and the detector of deadlocks fires after 2 s of that (MEASURED with six of 50 MB)."""
 
 
 class RunCommandInput(StepInput):

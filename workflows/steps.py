@@ -10,17 +10,21 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
+from .width import Width
+
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from . import step_values
     from .failure_kinds import INTERNAL, NO_WORKSPACE, SKIPPED
     from .script.protocol import CallError, Outcome
+    from .step_contracts import LARGE_TOTAL_MAX, LARGE_VALUE, StepInput
 
 if TYPE_CHECKING:
     from .run import Run
 
 HEARTBEAT = timedelta(seconds=30)
+PAUSE = timedelta(milliseconds=1)
 LONGEST_QUICK = timedelta(hours=1)
 LONGEST_ATTEMPT = timedelta(hours=24)
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1))
@@ -33,6 +37,9 @@ class StepCalls:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._numbered = 0
+        self._large = Width(1)
+        self._large_total = 0
+        self._later: asyncio.Task[None] | None = None
         self._tasks: dict[asyncio.Task[Outcome], None] = {}  # a dict keeps the order, which replay depends on
 
     async def call(self, op: str, args: dict[str, Any]) -> Outcome:
@@ -76,24 +83,64 @@ class StepCalls:
             input = kind.input(common, args)
         except ValidationError as error:
             return Outcome(error=CallError(kind="bad_arguments", message=_told(op, error)))
+        summary = step_values.step_name(op, args)
         try:
-            async with self._run.pending:
-                result = await workflow.execute_activity(
-                    kind.activity,
-                    input,
-                    activity_id=common["step"],
-                    task_queue=self._run.workspace_queue,
-                    start_to_close_timeout=LONGEST_QUICK if kind.quick else LONGEST_ATTEMPT,
-                    heartbeat_timeout=HEARTBEAT,
-                    retry_policy=RETRY,
-                    cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-                    summary=step_values.step_name(op, args),
-                )
+            try:
+                async with self._run.pending:
+                    result = await self._execute(kind, input, summary)
+            except ActivityError as error:
+                size = _large_size(error)
+                if size is None:
+                    raise
+                if self._large_total + size > LARGE_TOTAL_MAX:
+                    return _too_much(summary, size, self._large_total)
+                self._large_total += size
+                await self._large.__aenter__()
+                try:
+                    async with self._run.pending:
+                        result = await self._execute(kind, input.model_copy(update={"alone": True}), summary)
+                finally:
+                    self._later = asyncio.create_task(self._next_large())
         except ActivityError as error:
             return _failed(op, error)
         if op == "write":
             self._run.gates.wrote(args["path"], args["text"])
         return kind.value(args, result)
+
+    async def _next_large(self) -> None:
+        """Let the next large value come in another Workflow Task, when the script has taken this one."""
+        await workflow.sleep(PAUSE)
+        await self._large.__aexit__(None, None, None)
+
+    async def _execute(self, kind: step_values.Kind, input: StepInput, summary: str) -> Any:
+        return await workflow.execute_activity(
+            kind.activity,
+            input,
+            activity_id=input.step,
+            task_queue=self._run.workspace_queue,
+            start_to_close_timeout=LONGEST_QUICK if kind.quick else LONGEST_ATTEMPT,
+            heartbeat_timeout=HEARTBEAT,
+            retry_policy=RETRY,
+            cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            summary=summary,
+        )
+
+
+def _large_size(error: ActivityError) -> int | None:
+    """Bytes of a value that has to be asked for alone; `None` for any other failure."""
+    cause = error.cause
+    if not isinstance(cause, ApplicationError) or cause.type != LARGE_VALUE:
+        return None
+    return int(cause.details[0])
+
+
+def _too_much(summary: str, size: int, before: int) -> Outcome:
+    message = (
+        f"{summary}: its value has {size:,} bytes, and the steps of this run have given its script {before:,} bytes of "
+        f"large values already; {LARGE_TOTAL_MAX:,} is the most. Let commands or agents read such files, and give the "
+        "script what it decides by"
+    )
+    return Outcome(error=CallError(kind="too_large", message=message))
 
 
 def _failed(op: str, error: ActivityError) -> Outcome:

@@ -13,8 +13,12 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from tenuto.workflows import failure_kinds as kinds
 from tenuto.workflows.contracts import AgentProgress
+from tenuto.workflows.details import size
 from tenuto.workflows.gate_contracts import LookAtGateFilesInput, LookAtGateFilesResult
 from tenuto.workflows.step_contracts import (
+    LARGE_BYTES,
+    LARGE_TOTAL_MAX,
+    LARGE_VALUE,
     CallMcpInput,
     CallMcpResult,
     FoundLine,
@@ -33,7 +37,7 @@ from ..heartbeat import beating
 from ..store import Store
 from . import commands, files, gate_files, mcp, pull_request
 from .journal import StepJournal, folder_of
-from .station import PATIENCE, Station, Stations, StepAgain, StepFailed
+from .station import PATIENCE, LargeValue, Station, Stations, StepAgain, StepFailed
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -123,9 +127,14 @@ class StepActivities:
         try:
             async with beating(lambda: AgentProgress(activity=doing)):
                 station = await self._stations.station(input, folder_of(input.run_id, input.step), say)
-                return await work(station)
+                value = await work(station)
+            if not input.alone and (large := _size(value)) > LARGE_BYTES:
+                raise LargeValue(large)
+            return value
         except asyncio.CancelledError:
             raise
+        except LargeValue as alone:
+            raise _final(LARGE_VALUE, str(alone), alone.size) from None
         except StepFailed as failure:
             raise _final(failure.kind, str(failure)) from None
         except StepAgain as later:
@@ -142,6 +151,15 @@ class StepActivities:
             raise _final(kinds.INTERNAL, f"the step failed inside: {type(error).__name__}: {error}") from error
 
 
-def _final(kind: str, message: str) -> ApplicationError:
+def _size(value: Any) -> int:
+    """About how many bytes a step's value has as JSON."""
+    if isinstance(value, CallMcpResult):
+        return size(value.value, LARGE_TOTAL_MAX)
+    if isinstance(value, list):
+        return sum(len(each) if isinstance(each, str) else len(each.path) + len(each.text) + 32 for each in value)
+    return len(value) if isinstance(value, str) else 0
+
+
+def _final(kind: str, message: str, *details: Any) -> ApplicationError:
     # Benign: expected, and so logged in a line of debug output, not as a warning with a traceback.
-    return ApplicationError(message, type=kind, non_retryable=True, category=ApplicationErrorCategory.BENIGN)
+    return ApplicationError(message, *details, type=kind, non_retryable=True, category=ApplicationErrorCategory.BENIGN)

@@ -12,7 +12,8 @@ from tenuto.workflows import failure_kinds as kinds
 from tenuto.workflows.step_contracts import (
     GLOB_FILES_MAX,
     GREP_LINES_MAX,
-    READ_BYTES_MAX,
+    LARGE_BYTES,
+    VALUE_BYTES_MAX,
     FoundLine,
     GlobFilesInput,
     GrepFilesInput,
@@ -22,7 +23,7 @@ from tenuto.workflows.step_contracts import (
 
 from ..tools.tool import ToolError
 from ..workspace.files import FileInfo, Files, OutsideWorkspace
-from .station import Station, StepFailed
+from .station import LargeValue, Station, StepFailed
 
 T = TypeVar("T")
 
@@ -42,7 +43,15 @@ async def read(input: ReadFileInput, station: Station) -> str:
     _require_inside(station, input.path, name)
     station.require("Read", {"file_path": input.path})
     with in_words(name):
-        data = await to_its_end(lambda: station.place.files.read(input.path, READ_BYTES_MAX))
+        if not input.alone:
+            info = await to_its_end(lambda: station.place.files.info(input.path))
+            if LARGE_BYTES < info.size <= VALUE_BYTES_MAX:
+                raise LargeValue(info.size)
+        data = await to_its_end(lambda: station.place.files.read(input.path, VALUE_BYTES_MAX))
+    # What a script is given is JSON text, and line breaks and quotes are two characters there.
+    size = len(data) + sum(data.count(mark) for mark in (b"\n", b"\r", b"\t", b'"', b"\\"))
+    if size > VALUE_BYTES_MAX:
+        raise StepFailed("too_large", f"{name}: it has {size:,} bytes as JSON; at most {VALUE_BYTES_MAX:,} can be read")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:

@@ -11,7 +11,7 @@ from temporalio import activity
 
 from tenuto.workflows import failure_kinds as kinds
 from tenuto.workflows.setup_contracts import RunSetup
-from tenuto.workflows.step_contracts import READ_BYTES_MAX, CallMcpInput, CallMcpResult
+from tenuto.workflows.step_contracts import VALUE_BYTES_MAX, CallMcpInput, CallMcpResult
 
 from ..mcp.names import tool_name
 from ..store import Store
@@ -55,8 +55,8 @@ async def call_mcp(input: CallMcpInput, station: Station, store: Store, servers:
             input.server, input.tool, input.input, _key(input), station.setup, say=station.place.say
         )
         size = len(to_json(value))
-        if size > READ_BYTES_MAX:
-            raise StepFailed("too_large", f"{name} answered {size:,} bytes; at most {READ_BYTES_MAX:,} can be taken")
+        if size > VALUE_BYTES_MAX:
+            raise StepFailed("too_large", f"{name} answered {size:,} bytes; at most {VALUE_BYTES_MAX:,} can be taken")
     except ToolError as error:
         failure = StepFailed("mcp", f"{name}: {error}")
         await journal.fail(failure)

@@ -24,6 +24,14 @@ class StepFailed(Exception):
         self.kind = kind
 
 
+class LargeValue(Exception):
+    """The step's value is to be asked for alone (`StepInput.alone`)."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"the value has {size:,} bytes: it is to be asked for alone")
+        self.size = size
+
+
 class StepAgain(Exception):
     """Not for now: the step is tried again, up to `PATIENCE` times; then it fails with that kind."""
 

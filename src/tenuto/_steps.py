@@ -41,7 +41,7 @@ async def read(path: str) -> str:
     """Read a text file of the workspace.
 
     Args:
-        path: relative to the workspace, or absolute within it; at most 50 MB of UTF-8.
+        path: relative to the workspace, or absolute within it; at most 24 MB of UTF-8.
 
     Raises:
         RuntimeError: `not_found: …`, `outside_workspace: …`, `not_text: …`, `too_large: …`, `refused: …`.

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from temporalio.exceptions import ApplicationError
 
 from tenuto.workflows.step_contracts import GlobFilesInput, GrepFilesInput, ReadFileInput, WriteFileInput
 
@@ -19,24 +20,29 @@ async def test_a_file_is_read_as_the_text_it_is(stage: Stage) -> None:
 
 
 async def test_a_file_of_many_megabytes_comes_back_whole(stage: Stage) -> None:
-    (stage.root / "big").write_text("é" * 20_000_000)
-    assert len(await stage.run(ReadFileInput, path="big")) == 20_000_000
+    (stage.root / "big").write_text("é" * 11_900_000)
+    with pytest.raises(ApplicationError) as raised:
+        await stage.run(ReadFileInput, path="big")
+    assert (raised.value.type, raised.value.details[0]) == ("large_value", 23_800_000)
+    assert len(await stage.run(ReadFileInput, path="big", alone=True)) == 11_900_000
 
 
 async def test_a_file_that_cannot_be_text_in_a_script_is_one_clear_error(stage: Stage) -> None:
     (stage.root / "latin").write_bytes(b"na\xefve")
     (stage.root / "nul").write_bytes(b"a\0b")
-    (stage.root / "huge").write_bytes(b"x" * 50_000_001)
+    (stage.root / "huge").write_bytes(b"x" * 24_000_001)
+    (stage.root / "lines").write_bytes(b"\n" * 12_000_001)
     (stage.root / "folder").mkdir()
     for path, kind in (
         ("latin", "not_text"),
         ("nul", "not_text"),
         ("huge", "too_large"),
+        ("lines", "too_large"),
         ("folder", "is_directory"),
         ("gone", "not_found"),
         ("latin/x", "not_found"),
     ):
-        assert f"read('{path}')" in await stage.fails(ReadFileInput, kind, path=path)
+        assert f"read('{path}')" in await stage.fails(ReadFileInput, kind, path=path, alone=True)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +134,11 @@ async def test_a_pattern_that_backtracks_for_ever_elsewhere_ends_at_once(stage: 
 async def test_a_search_that_finds_too_much_says_so(stage: Stage) -> None:
     (stage.root / "a.txt").write_text("x\n" * 100_001)
     assert "100,000 lines" in await stage.fails(GrepFilesInput, "too_large", pattern="x")
+
+
+async def test_a_search_that_finds_much_comes_alone(stage: Stage) -> None:
+    (stage.root / "a.txt").write_text("x" * 100 + "\n")
+    for number in range(10):
+        (stage.root / f"{number}.txt").write_text(("x" * 100 + "\n") * 1000)
+    await stage.fails(GrepFilesInput, "large_value", pattern="x")
+    assert len(await stage.run(GrepFilesInput, pattern="x", alone=True)) == 10_001

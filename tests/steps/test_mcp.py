@@ -72,7 +72,9 @@ async def test_a_value_that_was_kept_is_given_again(allowed: Stage) -> None:
 
 async def test_an_answer_of_20_mb_comes_back_whole_and_one_of_60_mb_is_one_clear_error(allowed: Stage) -> None:
     allowed.servers.answer = "x" * 20_000_000
-    assert len((await allowed.run(CallMcpInput, **CALL)).value) == 20_000_000
+    await allowed.fails(CallMcpInput, "large_value", **CALL)
+    assert len((await allowed.run(CallMcpInput, alone=True, **CALL)).value) == 20_000_000
+    assert len(allowed.servers.calls) == 1  # what was kept is given, and the server is not asked again
     allowed.servers.answer = "x" * 60_000_000
     assert "60,000,002 bytes" in await allowed.fails(CallMcpInput, "too_large", step="s2", **CALL)
 

@@ -200,6 +200,30 @@ async def test_megabytes_cross_in_both_directions(stage: Stage, name: str) -> No
     assert seen == {"write": 6_000_000, "env": 3_000_000}
 
 
+async def test_large_values_come_one_at_a_time_and_not_beyond_what_a_run_can_carry(stage: Stage) -> None:
+    alone = 0
+
+    async def play(input: StepInput) -> Any:
+        nonlocal alone
+        if not input.alone:
+            raise ApplicationError("large", 20_000_000, type="large_value", non_retryable=True)
+        alone += 1
+        assert alone == 1
+        await asyncio.sleep(0.05)
+        alone -= 1
+        return "x"
+
+    steps = PlayedSteps(play)
+    source = JS + "return await parallel(Array.from({length: 8}, (_, i) => () => read(`f${i}`)))"
+    async with stage.playing(steps=steps):
+        handle = await stage.start(source, "s.js", **SETUP)
+        report = await handle.result()
+        lines = await handle.query(Orchestration.log)
+    assert sorted(report.result, key=str) == [None] * 2 + ["x"] * 6
+    assert [line for line in lines if "its value has 20,000,000 bytes" in line] == lines
+    assert len([one for one in steps.seen if one.alone]) == 6
+
+
 async def test_a_stopped_run_ends_its_steps_before_it_says_so(stage: Stage) -> None:
     started, ended = asyncio.Event(), asyncio.Event()
 

@@ -83,7 +83,7 @@ class Script:
         self._context.set_time_limit(limit_s)
         try:
             with ended_by_the_kernel(limit_s):
-                self._enter(line.decode("ascii"))
+                self._enter(line.decode("utf-8"))
                 self._drain(deadline)
                 report: str = self._host()
         except MemoryError:

@@ -57,7 +57,7 @@ class JavaScriptSession:
             CONTEXTS.forget(self._log[-1].digest)
 
     def _step(self, resumption: dict[str, Any], answered: tuple[int, ...]) -> Step:
-        entry = Entry.after(self._log[-1] if self._log else None, _json(resumption).encode("ascii"))
+        entry = Entry.after(self._log[-1] if self._log else None, _line(resumption))
         report = _parse(CONTEXTS.step(self._log, entry))
         self._log.append(entry)
         for call_id in answered:
@@ -110,11 +110,20 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
     return {"error": {"kind": error.kind, "message": error.message, "lost": error.lost, "name": error.name}}
 
 
-def _json(value: Any) -> str:
+def _line(value: Any) -> bytes:
+    """JSON text without line breaks. As it is, not escaped: 50 MB of another script would become 150."""
+    text = _json(value, ensure_ascii=False)
     try:
-        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+        return text.encode("utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair has no bytes, only an escape
+        return _json(value, ensure_ascii=True).encode("ascii")
+
+
+def _json(value: Any, *, ensure_ascii: bool) -> str:
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=ensure_ascii)
     except ValueError:  # Python reads NaN and Infinity from JSON, JavaScript does not
-        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"))
+        return json.dumps(_finite(value), allow_nan=False, separators=(",", ":"), ensure_ascii=ensure_ascii)
 
 
 def _finite(value: Any) -> Any:

@@ -20,6 +20,8 @@ STEPS = ("sh", "read", "write", "glob", "grep", "mcp", "pull_request")
 """Calls that touch the world without a model."""
 REVIEWS = ("review", "converge", "vote", "judge", "critic")
 """Calls made of several agents."""
+MAX_ARGUMENT = 24_000_000
+"""Most characters in one argument of a step."""
 MAX_ITEMS = 4096
 """Most items in one `parallel` or `pipeline` call."""
 STEP_SECONDS = 1.0

@@ -289,7 +289,7 @@ def _tenuto_functions():
         "pipeline": pipeline,
         "sleep": sleep,
         "workflow": workflow,
-        **_tenuto_step_functions(call, given, is_awaitable),
+        **_tenuto_step_functions(call, given, is_awaitable, to_json),
         **_tenuto_review_functions(call, given, as_text, is_awaitable, log),
         **_tenuto_people_functions(call, missing),
         **_tenuto_gate_functions(call, given, is_awaitable, as_text, log, parallel, reason),

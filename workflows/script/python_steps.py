@@ -6,11 +6,18 @@ see why, and makes one call.
 
 from __future__ import annotations
 
+from .protocol import MAX_ARGUMENT
+
 STEP_FUNCTIONS = """
-def _tenuto_step_functions(call, given, is_awaitable):
+def _tenuto_step_functions(call, given, is_awaitable, to_json):
     def textual(name, what, value, hint=""):
         if not isinstance(value, str):
             raise TypeError(f"{name}() takes {what} as text, not {type(value).__name__}{hint}")
+        return bounded(name, what, value)
+
+    def bounded(name, what, value):
+        if len(value) > ARGUMENT_MAX:
+            raise ValueError(f"{name}() takes at most ARGUMENT_MAX characters as {what}, not {len(value)}")
         return value
 
     def seconds(value):
@@ -22,7 +29,7 @@ def _tenuto_step_functions(call, given, is_awaitable):
     def variables(env):
         if not isinstance(env, dict):
             raise TypeError(f"sh() takes env as a dict of texts, not {type(env).__name__}")
-        return {str(key): str(env[key]) for key in env if env[key] is not None}
+        return {str(key): bounded("sh", f"env.{key}", str(env[key])) for key in env if env[key] is not None}
 
     async def sh(command, *, cwd=None, timeout=None, env=None, check=False, repeat=True):
         options = {
@@ -65,6 +72,7 @@ def _tenuto_step_functions(call, given, is_awaitable):
     async def mcp(server, tool, input=None, *, repeat=False):
         if input is not None and not isinstance(input, dict):
             raise TypeError(f"mcp() takes the tool's input as a dict, not {type(input).__name__}")
+        bounded("mcp", "the tool's input", to_json(input))
         options = {"input": input, "repeat": True if repeat else None}
         named = {"server": textual("mcp", "a server", server), "tool": textual("mcp", "a tool", tool)}
         return await call("mcp", {**named, **given(options)})
@@ -92,5 +100,5 @@ def _tenuto_step_functions(call, given, is_awaitable):
         "write": write,
     }
 
-"""
+""".replace("ARGUMENT_MAX", str(MAX_ARGUMENT))
 """Defines `_tenuto_step_functions`, which the prelude calls with its own functions."""

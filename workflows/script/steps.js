@@ -4,14 +4,21 @@
 globalThis.tenutoSteps = function (door) {
   "use strict";
   const { asText, call, say } = door;
+  const { stringify } = JSON; // a script may replace what it sees
+  const ARGUMENT_MAX = 24_000_000;
 
   function kindOf(value) {
     return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
   }
 
   function text(name, what, value, hint = "") {
-    if (typeof value === "string") return value;
+    if (typeof value === "string") return bounded(name, what, value);
     throw new TypeError(`${name}() takes ${what} as text, not ${kindOf(value)}${hint}`);
+  }
+
+  function bounded(name, what, value) {
+    if (value.length <= ARGUMENT_MAX) return value;
+    throw new RangeError(`${name}() takes at most ${ARGUMENT_MAX} characters as ${what}, not ${value.length}`);
   }
 
   function seconds(value) {
@@ -24,7 +31,7 @@ globalThis.tenutoSteps = function (door) {
       throw new TypeError(`sh() takes env as an object of texts, not ${kindOf(value)}`);
     }
     const set = Object.entries(value).filter(([, each]) => each !== undefined && each !== null);
-    return Object.fromEntries(set.map(([key, each]) => [key, asText(each)]));
+    return Object.fromEntries(set.map(([key, each]) => [key, bounded("sh", `env.${key}`, asText(each))]));
   }
 
   // Options that were given, under their names on the wire; null is "not given", as undefined is.
@@ -96,6 +103,7 @@ globalThis.tenutoSteps = function (door) {
       if (typeof input !== "object" || Array.isArray(input)) {
         throw new TypeError(`mcp() takes the tool's input as an object, not ${kindOf(input)}`);
       }
+      bounded("mcp", "the tool's input", stringify(input));
       args.input = input;
     }
     return call("mcp", { ...args, ...given(options, { repeat: flag }) });
