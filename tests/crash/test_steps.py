@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,21 +38,21 @@ def test_a_command_whose_worker_was_killed_runs_again_only_where_it_may(
     args = json.dumps({"log": log, "repeat": repeat, "mark": mark})
     run_id = f"wf_step_{int(repeat)}"
     follower = served.follow("run", "kill.py", "--args", args, "--id", run_id, "--json", "--workspace", str(tmp_path))
-    until(lambda: (tmp_path / log).exists(), 40)
+    until((tmp_path / log).exists, 40)
     (worker,) = served.tenuto.json("up")["worker_pids"]
     os.kill(worker, signal.SIGKILL)
     if not repeat:
-        until(lambda: not sleeping(mark), 10)
+        until(partial(gone, mark), 10)
     report = ended(follower)
     assert report["result"] == ([0, ["x", "x", "done"]] if repeat else ["unknown_outcome", ["x"]])
     assert report["status"] == "completed"
-    assert not sleeping(mark)
+    assert gone(mark)
 
 
-def sleeping(mark: str) -> bool:
-    """Whether a process of the command is left."""
+def gone(mark: str) -> bool:
+    """Whether no process of the command is left."""
     for line in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             if line.read_bytes() == f"sleep\0{5}.{mark}\0".encode():
-                return True
-    return False
+                return False
+    return True
