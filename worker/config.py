@@ -21,6 +21,7 @@ DEFAULT_TASK_QUEUE = "tenuto"
 DEFAULT_NAMESPACE = "default"
 DEFAULT_MODEL = "sonnet"
 STORE_SCHEMES = ("file", "s3", "gs", "az")
+HISTORY_EVENTS = "TENUTO_HISTORY_EVENTS_MAX"
 OFF_SWITCHES = ("TENUTO_DISABLE", "CLAUDE_CODE_DISABLE_WORKFLOWS")
 ENVIRONMENT: dict[str, str] = {
     "store": "TENUTO_STORE",
@@ -81,6 +82,8 @@ class Settings:
     """Patterns of further files that define this project's checks."""
     disabled_by: str | None = None
     """The variable that turns starting runs off, if one does."""
+    history_events: int | None = None
+    """Events of an Event History after which a run goes on in a new one; `None` leaves it to the Temporal Service."""
 
     @classmethod
     def load(
@@ -129,6 +132,7 @@ class Settings:
             untracked=table.paths("untracked"),
             gate_files=given.table("gates").paths("files"),
             disabled_by=next((name for name in OFF_SWITCHES if _on(name, environ.get(name, ""))), None),
+            history_events=_events(environ.get(HISTORY_EVENTS)),
         )
         if not settings.embedded and settings.store.startswith("file://") and not settings.local_store:
             raise UsageError(
@@ -290,6 +294,14 @@ def _on(place: str, value: Any) -> bool:
     if word not in (*_TRUE, *_FALSE):
         raise UsageError(f"{place} is {value!r}; expected 1 or 0")
     return word in _TRUE
+
+
+def _events(text: str | None) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"{HISTORY_EVENTS} is {text!r}; expected a whole number of at least 1")
+    return int(text)
 
 
 def _store(given: _Given, home: Path) -> str:

@@ -48,6 +48,7 @@ PASSED_THROUGH = (
     "quickjs",
     "tree_sitter",
     "tree_sitter_javascript",
+    "tenuto.workflows.carry_contracts",
     "tenuto.workflows.contracts",
     "tenuto.workflows.control_contracts",
     "tenuto.workflows.convergence_contracts",

@@ -29,7 +29,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from tenuto.activities.store import Store
 from tenuto.workflows import details
-from tenuto.workflows.contracts import PhaseView, RunError, RunInput, RunReport, RunState
+from tenuto.workflows.contracts import Histories, PhaseView, RunError, RunInput, RunReport, RunState
 
 from .config import Settings, UsageError
 from .connect import Unreachable
@@ -102,6 +102,8 @@ class Runs:
         client = await self.client()
         if input.clock is None:
             input = input.model_copy(update={"clock": datetime.now(UTC).timestamp()})
+        if input.histories is None:
+            input = input.model_copy(update={"histories": Histories(events=self.settings.history_events)})
         pairs = [("TenutoWorkflow", input.script.name), ("TenutoStatus", "running"), ("TenutoOwner", input.owner or "")]
         attributes = TypedSearchAttributes(
             [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in pairs]
@@ -159,7 +161,9 @@ class Runs:
         try:
             async for event in handle.fetch_history_events(page_size=1):
                 payloads = event.workflow_execution_started_event_attributes.input.payloads
-                return (await client.data_converter.decode(payloads, [RunInput]))[0]  # type: ignore[no-any-return]
+                (input,) = await client.data_converter.decode(payloads, [RunInput])
+                assert isinstance(input, RunInput)
+                return input.model_copy(update={"carry": None})  # what it was to do, not how far it has come
         except RPCError as error:
             raise _unless_unknown(error, run_id) from None
         raise UnknownRun(f"there is no run {run_id!r}; `tenuto ls` lists them")
@@ -258,7 +262,8 @@ class Runs:
         """Runs, newest first: those that Temporal knows, and without a limit those that only the store has."""
         client = await self.client()
         found: dict[str, RunReport] = {}
-        query = f"TaskQueue = '{self.settings.task_queue}'"
+        # A run that went on in a new history is listed by that one.
+        query = f"TaskQueue = '{self.settings.task_queue}' AND ExecutionStatus != 'ContinuedAsNew'"
         async for execution in client.list_workflows(query, limit=limit):
             if MEMO in execution.raw_info.memo.fields and execution.id not in found:
                 found[execution.id] = self._with_ui(await _from_memo(execution))

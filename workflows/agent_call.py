@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from .activity_failure import failure_of
+from .agent_activity import execute_agent
 from .merge_queue import NotMerged
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
-    from . import contracts, control_contracts, models
+    from . import control_contracts, models
+    from .carry_contracts import OpenCall, QueuedAgent
     from .contracts import AgentState, RunAgentInput, RunAgentResult
     from .failure_kinds import BAD_OPTION, MERGE_CONFLICT, SKIPPED, THROWN_KINDS, UNKNOWN_AGENT_TYPE, UNUSABLE_SCHEMA
     from .run_state import Agent, label_of
@@ -27,31 +30,10 @@ with workflow.unsafe.imports_passed_through():
 if TYPE_CHECKING:
     from .run import Run
 
-HEARTBEAT = timedelta(seconds=30)
-"""Shorter means false retries on a busy machine, and a false retry pays twice."""
-LONGEST_ATTEMPT = timedelta(hours=24)
 WORKTREE, QUEUE = "worktree", "queue"
-RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1))
-"""Without an end: the Activity itself says which failures are final."""
-
 _PASSED_ON = ("effort", "stall_ms", "max_usd")
 _WITH_TOOLS = ("agent_type", "tools", "context", "merge")
 """Passed on where the run has a setup: an agent of a run without one has no tools and no workspace."""
-
-
-async def execute_agent(input: RunAgentInput, task_queue: str | None) -> RunAgentResult:
-    """The Activity itself; whoever calls has a place in the run's width."""
-    return await workflow.execute_activity(
-        contracts.run_agent,
-        input,
-        activity_id=input.agent,
-        task_queue=task_queue,
-        start_to_close_timeout=LONGEST_ATTEMPT,
-        heartbeat_timeout=HEARTBEAT,
-        retry_policy=RETRY,
-        cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        summary=f"{input.label} · {models.short(input.model)}",
-    )
 
 
 class AgentCalls:
@@ -63,15 +45,28 @@ class AgentCalls:
         self._opening: asyncio.Task[None] | None = None
         self._asked: dict[str, Literal["skip", "restart"]] = {}
         """What a person asked for an agent whose task is being cancelled for it."""
-        self._authors: dict[str, RunAgentInput] = {}
+        self.authors: dict[str, RunAgentInput] = {}
+        """By digest of the value that each gave; without prompts, which are in their conversations."""
+        self.queued: dict[str, QueuedAgent] = {}
+        """Those that wait for their turn, by agent id."""
 
-    async def call(self, prompt: str, options: dict[str, Any], *, phase: str | None) -> Outcome:
+    async def call(
+        self,
+        prompt: str,
+        options: dict[str, Any],
+        *,
+        phase: str | None,
+        finishing: bool = False,
+        call: OpenCall | None = None,
+    ) -> Outcome:
         """Make one call and wait for its outcome. Never raises but for cancellation.
 
         Args:
             prompt: the conversation's first user message.
             options: as in SCRIPT_API §2, snake_case, only those that were given.
             phase: the current phase, where the call names none.
+            finishing: whether it belongs to something that is under way, such as a vote.
+            call: the script's call, which is told the agent's id.
         """
         run = self._run
         ledger = run.ledger
@@ -88,7 +83,25 @@ class AgentCalls:
         except ValidationError as error:
             return self._refuse(agent, _bad_option(error))
         ledger.queue(agent)
-        task = asyncio.create_task(self._dispatch(agent, input, _files(options.get("inputs"))))
+        if call is not None:
+            call.agent = agent.id
+        return await self._outcome_of(agent, QueuedAgent(input=input, files=_files(options.get("inputs"))), finishing)
+
+    async def again(self, queued: QueuedAgent) -> Outcome:
+        """Wait for the outcome of an agent that was queued in an earlier history. Never raises but for cancellation."""
+        agent = self._run.ledger.agents[queued.input.agent]
+        if self._asked.pop(agent.id, None) == "skip":
+            return self._skipped(agent)
+        return await self._outcome_of(agent, queued, finishing=False)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether an agent is at work, or about to be; those that wait for their turn are not."""
+        opening = self._opening is not None and not self._opening.done()
+        return opening or len(self._tasks) > len(self.queued)
+
+    async def _outcome_of(self, agent: Agent, queued: QueuedAgent, finishing: bool) -> Outcome:
+        task = asyncio.create_task(self._dispatch(agent, queued, finishing))
         self._tasks[task] = agent.id
         task.add_done_callback(self._forget)
         try:
@@ -148,10 +161,10 @@ class AgentCalls:
 
     # ---------------------------------------------------------------------------------------------- dispatching
 
-    async def _dispatch(self, agent: Agent, input: RunAgentInput, files: list[str]) -> Outcome:
-        restarts = 0
+    async def _dispatch(self, agent: Agent, queued: QueuedAgent, finishing: bool) -> Outcome:
+        input, restarts = queued.input, queued.input.restarts or 0
         while True:
-            ended = await self._attempt(agent, input, files)
+            ended = await self._attempt(agent, input, queued.files, finishing)
             asked = self._asked.pop(agent.id, None)
             if isinstance(ended, Outcome):
                 return ended
@@ -170,12 +183,14 @@ class AgentCalls:
         self._run.ledger.fail(agent.id, agent.label, agent.phase, SKIPPED, message)
         return Outcome(error=CallError(kind=SKIPPED, message=message, lost=True))
 
-    async def _attempt(self, agent: Agent, input: RunAgentInput, files: list[str]) -> Outcome | RunAgentInput:
+    async def _attempt(
+        self, agent: Agent, input: RunAgentInput, files: list[str], finishing: bool
+    ) -> Outcome | RunAgentInput:
         """One conversation's outcome; where a person interrupted it, the input with which it may start over."""
         run, ledger = self._run, self._run.ledger
         state: AgentState = "done"
         try:
-            if input.restarts is None:
+            if input.restarts is None and input.entry is None:
                 input = await run.journal.named(input, files)
                 result = await run.journal.recall(input)
             else:
@@ -183,7 +198,7 @@ class AgentCalls:
             if result is not None:
                 state = "cached"
             else:
-                async with run.width, run.pending:
+                async with self._turn(input, files, finishing):
                     # Money may have gone while this call was queued.
                     if refusal := self.refusal(agents=0):
                         ledger.withdraw(agent)
@@ -212,9 +227,21 @@ class AgentCalls:
         self._remember(input, result)
         return Outcome(value=result.value)
 
+    @asynccontextmanager
+    async def _turn(self, input: RunAgentInput, files: list[str], finishing: bool) -> AsyncIterator[None]:
+        """A place in the width, after a wait in which the agent may be taken along to another history."""
+        run = self._run
+        self.queued[input.agent] = QueuedAgent(input=input, files=files)
+        try:
+            async with run.width.place(finishing=finishing), run.pending.place(finishing=finishing):
+                del self.queued[input.agent]
+                yield
+        finally:
+            self.queued.pop(input.agent, None)
+
     async def _go_on(self, input: RunAgentInput) -> RunAgentResult:
         """An agent that already counts as running takes its place in the width again."""
-        async with self._run.width, self._run.pending:
+        async with self._run.width.to_finish, self._run.pending.to_finish:
             return await execute_agent(input, self._queue(input))
 
     def _input(self, agent: Agent, prompt: str, options: dict[str, Any]) -> RunAgentInput:
@@ -242,12 +269,11 @@ class AgentCalls:
     def _remember(self, input: RunAgentInput, result: RunAgentResult) -> None:
         """Who gave this value, for reviews of it. An agent of a worktree is not asked again: its checkout is gone."""
         if input.isolation is None:
-            self._authors[_digest(result.value)] = input
+            self.authors[_digest(result.value)] = input.model_copy(update={"prompt": ""})
 
     def author_of(self, work: Any) -> RunAgentInput | None:
         """The latest agent whose value this is, without its prompt, which is in its conversation."""
-        author = self._authors.get(_digest(work))
-        return None if author is None else author.model_copy(update={"prompt": ""})
+        return self.authors.get(_digest(work))
 
     def _queue(self, input: RunAgentInput) -> str | None:
         """Whoever works in the shared checkout goes where it lies; a worktree agent goes wherever commits can meet."""

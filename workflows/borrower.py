@@ -11,7 +11,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from .activity_failure import failure_of
-from .agent_call import execute_agent
+from .agent_activity import execute_agent
 from .outbox import Outbox
 
 with workflow.unsafe.imports_passed_through():

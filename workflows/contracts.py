@@ -74,8 +74,15 @@ class RunLimits(Wire):
     nesting: int = 4
 
 
+class Histories(Wire):
+    """How a run outgrows one Event History: it goes on in a new one (Continue-As-New)."""
+
+    events: int | None = None
+    """Events of a history after which it does; `None` leaves it to the server's suggestion."""
+
+
 class RunInput(Wire):
-    """The one argument of `Orchestration`."""
+    """What a run is asked to do."""
 
     script: Script
     args: Any = None
@@ -104,6 +111,10 @@ class RunInput(Wire):
     """Time at which the script's clock begins, Unix seconds: the start of the run, or of the one it resumes."""
     resume_from: str | None = None
     """Run whose journal answers calls that it has made already."""
+    histories: Histories | None = None
+    """Absent in runs of earlier versions, which stay in one history."""
+    carry: Any = None
+    """In a later history: what has happened until then (`carry_contracts.Carried`)."""
 
 
 class RunError(Wire):

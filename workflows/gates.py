@@ -9,6 +9,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from . import gate_rules
+    from .carry_contracts import GatesState
     from .gate_contracts import GateView, LookAtGateFilesResult
     from .script.protocol import CallError, Outcome
     from .step_contracts import RunCommandResult
@@ -36,6 +37,14 @@ class Gates:
         self._views: dict[str, GateView] = {}
         self._outcomes: dict[str, list[tuple[str, bool]]] = {}
         self._written: dict[str, str] = {}
+
+    def restore(self, state: GatesState) -> None:
+        """Go on from what `state` gave."""
+        self._views, self._outcomes, self._written = state.views, state.outcomes, state.written
+
+    def state(self) -> GatesState:
+        """All of it, to be taken along."""
+        return GatesState(views=self._views, outcomes=self._outcomes, written=self._written)
 
     @property
     def views(self) -> list[GateView]:
@@ -116,7 +125,7 @@ class Gates:
             "fix": None if worked else True,
             "written": dict(self._written) or None,
         }
-        outcome = await self._run.steps.call("look_at_gate_files", wanted)
+        outcome = await self._run.steps.call("look_at_gate_files", wanted, finishing=True)
         if outcome.error is not None:
             raise _Stopped(outcome.error)
         look: LookAtGateFilesResult = outcome.value
@@ -124,7 +133,7 @@ class Gates:
 
     async def _command(self, args: dict[str, Any]) -> RunCommandResult:
         wanted = {key: args.get(key) for key in ("command", "cwd", "env", "timeout")}
-        outcome = await self._run.steps.call("sh", {**wanted, "repeat": True})
+        outcome = await self._run.steps.call("sh", {**wanted, "repeat": True}, finishing=True)
         if outcome.error is not None:
             raise _Stopped(outcome.error)
         return RunCommandResult.model_validate({**outcome.value, "log": outcome.value.get("log")})

@@ -10,6 +10,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from . import failure_kinds
+    from .carry_contracts import HoldsState
     from .contracts import RunReport, WaitingFor
 
 if TYPE_CHECKING:
@@ -31,6 +32,23 @@ class Holds:
         self.resumed = 0
         """How often a person ended a hold: a Worker that sees a greater number asks the API again."""
 
+    def restore(self, state: HoldsState) -> None:
+        """Go on from what `state` gave; what has an end is ended by a new timer."""
+        self.paused, self.resumed = state.paused, state.resumed
+        for held in state.held:
+            self._held[held.kind] = held
+        self._run.widen()
+
+    def watch(self) -> None:
+        """Start the timers of holds that were restored."""
+        for held in list(self._held.values()):
+            if held.until is not None and held.kind not in self._timers:
+                self._timers[held.kind] = asyncio.create_task(self._release_after(held.kind, _seconds(held.until)))
+
+    def state(self) -> HoldsState:
+        """All of it, to be taken along."""
+        return HoldsState(held=list(self._held.values()), paused=self.paused, resumed=self.resumed)
+
     def hold(self, kind: str, message: str, until: str | None = None) -> None:
         """Hold the run up, or say anew why. With `until` (ISO 8601) it goes on by itself then."""
         held = WaitingFor(kind=kind, until=until, message=message)
@@ -39,7 +57,7 @@ class Holds:
             return  # each Worker of the run tells the same
         seconds = None
         if until is not None:
-            seconds = datetime.fromisoformat(until).astimezone(UTC).timestamp() - workflow.time()
+            seconds = _seconds(until)
             if seconds <= 0:
                 self.release(kind)
                 return
@@ -115,3 +133,8 @@ class Holds:
         timer = self._timers.pop(kind, None)
         if timer is not None:
             timer.cancel()
+
+
+def _seconds(until: str) -> float:
+    """From now on, Workflow time."""
+    return datetime.fromisoformat(until).astimezone(UTC).timestamp() - workflow.time()

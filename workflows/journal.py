@@ -73,8 +73,13 @@ def may_name_files(item: str) -> bool:
 class Ordinals:
     """Numbers identical calls in the order in which they are made: `{key}-{n}`, from 0."""
 
-    def __init__(self) -> None:
-        self._next: Counter[str] = Counter()
+    def __init__(self, next_: Mapping[str, int] | None = None) -> None:
+        self._next: Counter[str] = Counter(next_)
+
+    @property
+    def next(self) -> dict[str, int]:
+        """Key -> number of the next such call, to go on from."""
+        return dict(self._next)
 
     def name(self, key: str) -> str:
         """The entry of the next call with this key."""

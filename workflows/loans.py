@@ -93,7 +93,7 @@ class _Loan:
     async def _lend(self, ask: LeaseAsk, agent: Agent) -> None:
         run = self._run
         try:
-            async with run.width, run.pending:
+            async with run.width.to_finish, run.pending.to_finish:
                 # Money may have gone while this call was queued.
                 if refusal := run.agents.refusal(agents=0):
                     run.ledger.withdraw(agent)

@@ -13,6 +13,16 @@ class Locks:
         self._queues: dict[str, deque[tuple[object, asyncio.Future[None]]]] = {}
         """By name: holder first, then those who wait, in order."""
 
+    def restore(self, name: str, owner: object) -> None:
+        """Let an owner hold what it held in an earlier history."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn.set_result(None)
+        self._queues[name] = deque([(owner, turn)])
+
+    def held(self, owner: object) -> list[str]:
+        """Names of the locks that an owner holds."""
+        return [name for name, queue in self._queues.items() if queue[0][0] is owner and queue[0][1].done()]
+
     async def take(self, name: str, owner: object) -> None:
         """Wait until the lock is held. A wait that is cancelled holds nothing."""
         queue = self._queues.setdefault(name, deque())

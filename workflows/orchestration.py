@@ -9,6 +9,7 @@ from .run import Run
 from .script_run import ScriptRun
 
 with workflow.unsafe.imports_passed_through():
+    from .carry_contracts import Carried
     from .contracts import RunInput, RunReport
 
 
@@ -18,10 +19,13 @@ class Orchestration(Inspectable):
 
     @workflow.init
     def __init__(self, input: RunInput) -> None:
-        self.current = Run(input)
+        self._carried = None if input.carry is None else Carried.model_validate(input.carry)
+        self.current = Run(input, self._carried)
 
     @workflow.run
     async def run(self, input: RunInput) -> RunReport:
-        """Run the script to its one answer."""
-        body = ScriptRun(self.current, input.script, args=input.args, has_args=input.has_args)
-        return await self.current.execute(body.run)
+        """Run the script to its one answer, in this history or in later ones."""
+        run, carried = self.current, self._carried.script if self._carried is not None else None
+        self._carried = None
+        script = ScriptRun(run, input.script, args=input.args, has_args=input.has_args, carried=carried)
+        return await run.execute(lambda: run.continuing.through(script))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from .carry_contracts import OpenCall, QuestionsState
     from .people_contracts import AnswerInput, AnswerResult, EventInput, QuestionView
     from .script.protocol import CallError, Outcome
 
@@ -35,6 +36,8 @@ class Questions:
         self._asked: dict[str, QuestionView] = {}
         self._events: dict[str, deque[Any]] = {}
         self._waiting: dict[str, deque[asyncio.Future[Any]]] = {}
+        self._asking: dict[str, QuestionView] = {}
+        self._turns: dict[asyncio.Future[Any], None] = {}
         self._held: dict[str, tuple[str | None, str | None]] = {QUESTION: (None, None), EVENT: (None, None)}
 
     @property
@@ -47,10 +50,41 @@ class Questions:
         """Those that wait for an answer."""
         return [view for view in self._asked.values() if view.state == "open"]
 
+    def restore(self, state: QuestionsState) -> None:
+        """Go on from what `state` gave; those who wait come back by `ask` and `wait_for`."""
+        self._asked = {view.id: view for view in state.asked}
+        self._events = {name: deque(payloads) for name, payloads in state.events.items()}
+
+    def state(self) -> QuestionsState:
+        """All of it but those who wait, to be taken along."""
+        events = {name: list(payloads) for name, payloads in self._events.items() if payloads}
+        return QuestionsState(asked=self.views, events=events)
+
+    @property
+    def heard(self) -> bool:
+        """Whether somebody has an answer or an event and has not gone on with it yet."""
+        answered = any(view.state != "open" for view in self._asking.values())
+        return answered or any(turn.done() for turn in self._turns)
+
     # ------------------------------------------------------------------------------------------- asking
 
-    async def ask(self, args: dict[str, Any]) -> Outcome:
-        """Ask, and wait for the answer or the deadline. Never raises but for cancellation."""
+    async def ask(self, args: dict[str, Any], call: OpenCall | None = None) -> Outcome:
+        """Ask, and wait for the answer or the deadline. Never raises but for cancellation.
+
+        Args:
+            args: as in the step protocol.
+            call: the script's call; one that was asked in an earlier history goes on waiting.
+        """
+        if call is not None and call.question is not None:
+            return await self._answered(self._asked[call.question])
+        view = self._new(args)
+        if isinstance(view, Outcome):
+            return view
+        if call is not None:
+            call.question = view.id
+        return await self._answered(view)
+
+    def _new(self, args: dict[str, Any]) -> QuestionView | Outcome:
         options, has_default = list(args.get("options") or ()), "default" in args
         if has_default and options and args["default"] not in options:
             message = f"ask(): the default {args['default']!r} is none of the options"
@@ -67,19 +101,26 @@ class Questions:
         )
         self._asked[view.id] = view
         self._run.say(f"question {view.id}: {_short(view.question)} · tenuto answer {self._run.id} {view.id} ANSWER")
+        return view
+
+    async def _answered(self, view: QuestionView) -> Outcome:
+        self._asking[view.id] = view
         self._changed()
         try:
             await workflow.wait_condition(
                 lambda: view.state != "open",
-                timeout=None if timeout is None else timedelta(seconds=timeout),
+                timeout=None if view.until is None else _until(view.until),
                 timeout_summary=f"{view.id}: {_short(view.question, 60)}",
             )
         except TimeoutError:
-            self._expire(view)
+            if view.state == "open":  # an answer that came with the deadline counts
+                self._expire(view)
         except asyncio.CancelledError:
             view.state = "expired"
             self._changed()
             raise
+        finally:
+            del self._asking[view.id]
         self._changed()
         if view.state == "expired":
             message = f"nobody answered {view.id} ({_short(view.question)}) until {view.until}, and it has no default"
@@ -137,26 +178,39 @@ class Questions:
 
     # -------------------------------------------------------------------------------------------- events
 
-    async def wait_for(self, args: dict[str, Any]) -> Outcome:
-        """Wait for an event of that name; one that came before is taken. Never raises but for cancellation."""
+    async def wait_for(self, args: dict[str, Any], call: OpenCall | None = None) -> Outcome:
+        """Wait for an event of that name; one that came before is taken. Never raises but for cancellation.
+
+        Args:
+            args: as in the step protocol.
+            call: the script's call; one from an earlier history waits for the rest of its time.
+        """
         name, timeout = args["name"], args.get("timeout")
+        left = timeout
+        if call is not None and timeout is not None:
+            call.until = workflow.time() + timeout if call.until is None else call.until
+            left = max(0.0, call.until - workflow.time())
         kept = self._events.get(name)
         if kept:
             return Outcome(value=kept.popleft())
         turn: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(name, deque()).append(turn)
+        self._turns[turn] = None
         self._changed()
         try:
             await workflow.wait_condition(
                 turn.done,
-                timeout=None if timeout is None else timedelta(seconds=timeout),
+                timeout=None if left is None else timedelta(seconds=left),
                 timeout_summary=f"event {_short(name, 60)}",
             )
             return Outcome(value=turn.result())
         except TimeoutError:
+            if turn.done():  # an event that came with the deadline counts
+                return Outcome(value=turn.result())
             message = f"the event {name!r} did not come within {timeout:g} s"
             return Outcome(error=CallError(kind=TIMEOUT, message=message))
         finally:
+            del self._turns[turn]
             if turn in self._waiting.get(name, ()):
                 self._waiting[name].remove(turn)
             self._changed()
@@ -224,6 +278,11 @@ def _choices(view: QuestionView) -> str:
 def _short(text: str, chars: int = SHOWN_CHARS) -> str:
     line = " ".join(text.split())
     return line if len(line) <= chars else line[: chars - 1] + "…"
+
+
+def _until(moment: str) -> timedelta:
+    """From now on; nothing where it is past."""
+    return max(timedelta(0), datetime.fromisoformat(moment) - workflow.now())
 
 
 def _iso(moment: datetime) -> str:

@@ -11,6 +11,7 @@ from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from . import journal_contracts as wire
+    from .carry_contracts import JournalState
     from .contracts import RunAgentInput, RunAgentResult
     from .journal import Material, Ordinals, key_of, needs_files
 
@@ -34,6 +35,15 @@ class Journal:
         self._lost: dict[str, str] = {}
         self._recalls = _Batch(self._recall_all)
         self._hashes = _Batch(self._hash_all)
+
+    def restore(self, state: JournalState) -> None:
+        """Go on from what `state` gave."""
+        self._ordinals = Ordinals(state.ordinals)
+        self._entries, self._left, self._lost = state.entries, state.left, state.lost
+
+    def state(self) -> JournalState:
+        """All of it, to be taken along."""
+        return JournalState(ordinals=self._ordinals.next, entries=self._entries, left=self._left, lost=self._lost)
 
     async def open(self) -> None:
         """Look at what the earlier run left, if there is one. Raises `ActivityError` when cancelled."""
@@ -98,7 +108,7 @@ class Journal:
     async def _recall_all(self, calls: list[Any]) -> list[Any]:
         resumed = self._run.input.resume_from
         assert resumed is not None
-        async with self._run.pending:
+        async with self._run.pending.to_finish:
             result = await workflow.execute_activity(
                 wire.recall_agents,
                 wire.RecallAgentsInput(run_id=self._run.id, resumed=resumed, calls=calls),
@@ -110,7 +120,7 @@ class Journal:
 
     async def _hash_all(self, calls: list[Any]) -> list[Any]:
         assert self._run.setup is not None
-        async with self._run.pending:
+        async with self._run.pending.to_finish:
             result = await workflow.execute_activity(
                 wire.hash_files,
                 wire.HashFilesInput(run_id=self._run.id, setup=self._run.setup.key, calls=calls),

@@ -41,7 +41,8 @@ class Reviews:
     def __init__(self, run: Run) -> None:
         self._run = run
         self.loans = Loans(run)
-        self._numbered = 0
+        self.numbered = 0
+        """Children so far: their Workflow Ids are never used again."""
         self._tasks: dict[asyncio.Task[Outcome], bool] = {}
         """Whether each was cancelled; a dict keeps the order, which replay depends on."""
 
@@ -88,10 +89,15 @@ class Reviews:
             except StopIteration as end:
                 self._run.show_progress()
                 return Outcome(value=end.value)
-            calls = (self._run.agents.call(prompt, options, phase=phase) for prompt, options in asks)
+            calls = (self._run.agents.call(prompt, options, phase=phase, finishing=True) for prompt, options in asks)
             outcomes = await asyncio.gather(*calls)
             if all(outcome.error is not None and outcome.error.kind in CAPS for outcome in outcomes):
                 return Outcome(error=outcomes[0].error)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a child is at work."""
+        return bool(self._tasks)
 
     def cancel(self) -> list[asyncio.Task[Outcome]]:
         """Cancel what is still under way; what has to be waited for until it has really stopped."""
@@ -193,8 +199,8 @@ class Reviews:
         Args:
             start: runs the child of that Workflow Id to its end.
         """
-        self._numbered += 1
-        child = f"{self._run.id}/{name}-{self._numbered}"
+        self.numbered += 1
+        child = f"{self._run.id}/{name}-{self.numbered}"
         self.loans.open(child)
         try:
             return await start(child)

@@ -17,6 +17,7 @@ from temporalio.common import RetryPolicy, SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from .agent_call import AgentCalls
+from .continuing import Continuing
 from .errors import RunEnded, ScriptFailed
 from .gates import Gates
 from .holds import Holds
@@ -31,6 +32,7 @@ from .width import Width
 
 with workflow.unsafe.imports_passed_through():
     from . import contracts, details, setup_contracts
+    from .carry_contracts import Carried
     from .contracts import RunInput, RunReport, RunState
     from .run_state import RunLedger
     from .script.protocol import MEMORY_BYTES, STEP_SECONDS, Budget
@@ -64,12 +66,13 @@ class Run:
     `agent()` calls, `steps` those without a model.
     """
 
-    def __init__(self, input: RunInput) -> None:
+    def __init__(self, input: RunInput, carried: Carried | None = None) -> None:
         info = workflow.info()
-        self.input = input
+        self.input = input if carried is None else input.model_copy(update={"carry": None})
         self.id = info.workflow_id
         self.seed = input.seed or self.id
-        self.ledger = RunLedger([phase.title for phase in input.script.phases])
+        phases = [phase.title for phase in input.script.phases]
+        self.ledger = RunLedger(phases) if carried is None else RunLedger.restored(carried.ledger)
         self.width = Width(input.limits.concurrency)
         self.pending = Width(PENDING_MAX)
         self.journal = Journal(self)
@@ -83,7 +86,8 @@ class Run:
         self.holds = Holds(self)
         self.scripts: dict[ScriptRun, None] = {}
         """Those in execution, the run's own and nested ones; a dict keeps the order, which replay depends on."""
-        self.setup: PrepareRunResult | None = None
+        self.continuing = Continuing(self, carried)
+        self.setup: PrepareRunResult | None = None if carried is None else carried.setup
         self.guard = StepGuard(STEP_SECONDS, MEMORY_BYTES)
         self._status: RunState = "running"
         self._report = RunReport(
@@ -92,13 +96,33 @@ class Run:
             status="running",
             owner=input.owner,
             script_sha256=input.script.sha256,
-            started_at=_iso(info.start_time),
+            started_at=_iso(info.start_time) if carried is None else carried.started_at,
             simulated=input.simulate,
         )
-        self._began = workflow.time()
-        self._log_parts = 0
+        self._began = workflow.time() if carried is None else carried.began
+        self._calls = 0 if carried is None else carried.calls
+        self._log_parts = 0 if carried is None else carried.log_parts
         self._saving: list[asyncio.Task[None]] = []
         self._detailed_at = self._memoed_at = 0.0
+        self._continued = carried is not None
+        if carried is not None:
+            self.continuing.restore(carried)
+
+    def state(self) -> dict[str, Any]:
+        """What the run itself has to take along, as fields of `Carried`."""
+        return {
+            "began": self._began,
+            "started_at": self._report.started_at,
+            "calls": self._calls,
+            "log_parts": self._log_parts,
+            "setup": self.setup,
+            "ledger": self.ledger.state(),
+        }
+
+    def next_call(self) -> int:
+        """The place of a new call of a script among all of the run."""
+        self._calls += 1
+        return self._calls
 
     # ------------------------------------------------------------------------------------------------ reading
 
@@ -183,10 +207,12 @@ class Run:
             CancelledError: the run was stopped.
         """
         self._memoed_at = workflow.time()  # the starter wrote the first memo
-        self.show_progress()
+        self.show_progress(force=self._continued)
+        self.holds.watch()
         try:
-            await self._prepare()
-            await self._open_journal()
+            if not self._continued:
+                await self._prepare()
+                await self._open_journal()
             value = await body()
         except RunEnded as ended:
             error = contracts.RunError(kind=ended.kind, message=str(ended), line=ended.line)
@@ -325,6 +351,11 @@ class Run:
         """How a run with a value ended: a last outcome of a gate that is not green makes it `degraded`."""
         red = any(not view.passed for view in self.gates.views)
         return "degraded" if red else self.ledger.ended_status()
+
+    @property
+    def saving_log(self) -> bool:
+        """Whether lines are on their way to the store."""
+        return any(not task.done() for task in self._saving)
 
     async def _save_log(self, lines: list[str]) -> None:
         part, self._log_parts = self._log_parts, self._log_parts + 1

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .carry_contracts import AgentRow, LedgerState
 from .contracts import (
     AgentState,
     AgentView,
@@ -74,6 +75,36 @@ class RunLedger:
         self._phases: dict[str, PhaseView] = {}
         for title in phases:
             self.phase(title)
+
+    @classmethod
+    def restored(cls, state: LedgerState) -> RunLedger:
+        """The books of a run that goes on in a new history."""
+        ledger = cls([])
+        for row in state.agents:
+            ledger.agents[row.id] = Agent(**{name: getattr(row, name) for name in AgentRow.model_fields})
+            ledger._counts[row.state] += 1
+        ledger.failures, ledger.usage, ledger.reviews = state.failures, state.usage, state.reviews
+        ledger._phases = {view.title: view for view in state.phases}
+        ledger._numbered = state.numbered
+        ledger.log.extend(state.log)
+        ledger.unsaved_log = state.log[len(state.log) - state.unsaved_log :]
+        return ledger
+
+    def state(self) -> LedgerState:
+        """All of it, to be taken along. Lines that are not kept yet are among the last that are shown."""
+        assert len(self.unsaved_log) <= len(self.log)
+        return LedgerState(
+            agents=[
+                AgentRow(**{name: getattr(a, name) for name in AgentRow.model_fields}) for a in self.agents.values()
+            ],
+            failures=self.failures,
+            usage=self.usage,
+            reviews=self.reviews,
+            phases=self.phases,
+            numbered=self._numbered,
+            log=list(self.log),
+            unsaved_log=len(self.unsaved_log),
+        )
 
     # ---------------------------------------------------------------------------------------------- agents
 

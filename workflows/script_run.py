@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
 
 from .errors import RunEnded, ScriptFailed
+from .nested_script import load_nested
 
 with workflow.unsafe.imports_passed_through():
-    from . import contracts, details
+    from . import details
+    from .carry_contracts import OpenCall, ScriptState
     from .contracts import Script
     from .patterns import PATTERNS
     from .script import dialects
     from .script.protocol import (
         STEPS,
-        Call,
         CallError,
         Failed,
         Finished,
         Note,
         Outcome,
         ScriptLoadError,
+        Session,
         Step,
         StepContext,
     )
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 SETTLED_BYTES_MAX = 48 * 1024 * 1024
 """Of outcomes that a script is given in one step: the detector of deadlocks fires after 2 s of it (Temporal)."""
 PAUSE = timedelta(milliseconds=1)
-LOAD_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10))
+MAY_REVIEW = re.compile(r"\b(?:review|workflow)\b")
 
 
 class OtherInterpreter(Exception):
@@ -50,16 +52,29 @@ class ScriptRun:
     Args:
         group: phase of calls that name none; a nested workflow's agents are grouped under its name.
         depth: 0 for the run's own script.
+        carried: of a script that goes on in a new history: how far it had come. Its calls wait for `calls_again`.
     """
 
     def __init__(
-        self, run: Run, script: Script, *, args: Any, has_args: bool, group: str | None = None, depth: int = 0
+        self,
+        run: Run,
+        script: Script,
+        *,
+        args: Any,
+        has_args: bool,
+        group: str | None = None,
+        depth: int = 0,
+        carried: ScriptState | None = None,
     ) -> None:
         self._run = run
         self._script = script
         self._args, self._has_args = args, has_args
         self._group = self._phase = group
         self._depth = depth
+        self._session: Session | None = None
+        self._open: dict[int, OpenCall] = {}
+        self._inner: dict[int, ScriptRun] = {}
+        """Nested workflows in execution, by the call."""
         self._settled: dict[int, Outcome] = {}
         self._pending: tuple[int, ...] = ()
         self._passive: set[int] = set()
@@ -68,6 +83,8 @@ class ScriptRun:
         self._defect: BaseException | None = None
         self._calls: dict[asyncio.Task[None], None] = {}  # a dict keeps the order, which replay depends on
         self._failures_told = len(run.ledger.failures)
+        if carried is not None:
+            self._restore(carried)
 
     async def run(self) -> Any:
         """Run to the end and return the script's value.
@@ -76,37 +93,58 @@ class ScriptRun:
             ScriptFailed: the script threw, is stuck, or went over a limit.
         """
         self._check_interpreter()
-        seed = self._run.seed if self._depth == 0 else f"{self._run.seed}/{self._script.name}"
-        session = dialects.open_session(self._script.loaded(), args=self._args, has_args=self._has_args, seed=seed)
         self._run.scripts[self] = None
+        session = self._session
         try:
-            context = self._context()
-            step = self._run.guard(lambda: session.start(context))
+            if session is None:
+                session = self._session = dialects.open_session(
+                    self._script.loaded(), args=self._args, has_args=self._has_args, seed=self._seed
+                )
+                context = self._context()
+                step = self._run.guard(lambda: session.start(context))
+                if (ended := self._ended(step)) is not None:
+                    return ended.value
             while True:
-                self._dispatch(step)
-                if isinstance(step, Finished):
-                    return step.value
-                if isinstance(step, Failed):
-                    raise ScriptFailed(step.message, kind=step.kind, line=step.line)
-                if not step.pending:
-                    raise ScriptFailed(
-                        "the script waits for something that will never come: no agent, timer or workflow is pending. "
-                        "Look for a promise that nobody resolves",
-                        kind="stuck",
-                    )
                 self._run.show_progress()
-                await self._wait(step.pending)
+                await self._wait()
                 outcomes = self._take()
                 context = self._context()
                 step = self._run.guard(lambda o=outcomes, c=context: session.resume(o, c))  # type: ignore[misc]
+                if (ended := self._ended(step)) is not None:
+                    return ended.value
         except ScriptLoadError as error:
             raise ScriptFailed(str(error), kind="load", line=error.line) from error
         finally:
-            session.close()
+            if session is not None:
+                session.close()
             del self._run.scripts[self]
             self._run.locks.drop(self)
             for task in list(self._calls):
                 task.cancel()
+
+    @property
+    def _seed(self) -> str:
+        return self._run.seed if self._depth == 0 else f"{self._run.seed}/{self._script.name}"
+
+    def _ended(self, step: Step) -> Finished | None:
+        """Do what a step says; the end of the script, if that is what it was.
+
+        Raises:
+            ScriptFailed: it threw, or waits for nothing.
+        """
+        self._dispatch(step)
+        if isinstance(step, Finished):
+            return step
+        if isinstance(step, Failed):
+            raise ScriptFailed(step.message, kind=step.kind, line=step.line)
+        if not step.pending:
+            raise ScriptFailed(
+                "the script waits for something that will never come: no agent, timer or workflow is pending. "
+                "Look for a promise that nobody resolves",
+                kind="stuck",
+            )
+        self._pending = step.pending
+        return None
 
     def _check_interpreter(self) -> None:
         """Fail the Workflow Task, which leaves the run as it is, on a Worker that might replay it otherwise."""
@@ -117,7 +155,7 @@ class ScriptRun:
                 f"this Worker has {here}, the run began with {began}: it is left to a Worker that has that version"
             )
 
-    async def _wait(self, pending: tuple[int, ...]) -> None:
+    async def _wait(self) -> None:
         """Until a call has ended.
 
         Raises:
@@ -126,7 +164,7 @@ class ScriptRun:
         if self._settled:
             # Too much for one step: the rest is for another Workflow Task, whose time begins anew.
             await workflow.sleep(PAUSE)
-        self._pending, self._waits = pending, True
+        self._waits = True
         await workflow.wait_condition(lambda: bool(self._settled) or self._defect is not None or self._deadlocked())
         self._waits = False
         if self._defect is not None:
@@ -176,9 +214,14 @@ class ScriptRun:
             if isinstance(event, Note):
                 self._note(event)
             elif not ended:  # a call made in the very step that ended the script would only be cancelled
-                task = asyncio.create_task(self._settle(event, self._phase))
-                self._calls[task] = None
-                task.add_done_callback(self._forget)
+                order = self._run.next_call()
+                self._begin(OpenCall(id=event.id, op=event.op, args=event.args, phase=self._phase, order=order))
+
+    def _begin(self, call: OpenCall) -> None:
+        self._open[call.id] = call
+        task = asyncio.create_task(self._settle(call))
+        self._calls[task] = None
+        task.add_done_callback(self._forget)
 
     def _note(self, note: Note) -> None:
         if note.kind == "phase":
@@ -190,42 +233,56 @@ class ScriptRun:
         else:
             self._run.say(note.text)
 
-    async def _settle(self, call: Call, phase: str | None) -> None:
+    async def _settle(self, call: OpenCall) -> None:
         """Have a call answered by whatever in the run answers it."""
-        run, args, group = self._run, call.args, self._group or phase
+        run, args, phase = self._run, call.args, call.phase
+        group = self._group or phase
         answers: dict[str, Callable[[], Awaitable[Outcome]]] = {
-            "agent": lambda: self._agent(args, phase),
-            "sleep": lambda: self._sleep(args),
+            "agent": lambda: self._agent(call),
+            "sleep": lambda: self._sleep(call),
             "workflow": lambda: self._nested(call),
             "lock": lambda: self._lock(call),
+            "ask": lambda: run.questions.ask(args, call),
+            "wait_for": lambda: run.questions.wait_for(args, call),
+        }
+        made_of_several: dict[str, Callable[[], Awaitable[Outcome]]] = {
             "review": lambda: run.reviews.review(args, phase=group),
             "converge": lambda: run.reviews.converge(args, phase=group),
             "gate": lambda: run.gates.call(args),
-            "ask": lambda: run.questions.ask(args),
-            "wait_for": lambda: run.questions.wait_for(args),
+            **{op: lambda: run.reviews.pattern(call.op, args, phase=group) for op in PATTERNS},
         }
         if call.op in answers:
             outcome = await answers[call.op]()
-        elif call.op in PATTERNS:
-            outcome = await run.reviews.pattern(call.op, args, phase=group)
+        elif call.op in made_of_several:
+            async with run.continuing.begun():
+                outcome = await made_of_several[call.op]()
         elif call.op in STEPS:
             outcome = await run.steps.call(call.op, args)
         else:
             outcome = Outcome(error=CallError(kind="unknown_call", message=f"this Worker does not know {call.op}()"))
+        del self._open[call.id]
         self._settled[call.id] = outcome
 
-    async def _agent(self, args: dict[str, Any], phase: str | None) -> Outcome:
-        options = dict(args)
+    async def _agent(self, call: OpenCall) -> Outcome:
+        if call.queued is not None:
+            queued, call.queued = call.queued, None
+            return await self._run.agents.again(queued)
+        options = dict(call.args)
         prompt = options.pop("prompt")
         if self._group is not None:
             options["phase"] = self._group
-        return await self._run.agents.call(prompt, options, phase=phase)
+        return await self._run.agents.call(prompt, options, phase=call.phase, call=call)
 
-    async def _sleep(self, args: dict[str, Any]) -> Outcome:
-        await asyncio.sleep(max(0.0, float(args["seconds"])))
+    async def _sleep(self, call: OpenCall) -> Outcome:
+        seconds = max(0.0, float(call.args["seconds"]))
+        if call.until is not None:
+            seconds = max(0.0, call.until - workflow.time())
+        else:
+            call.until = workflow.time() + seconds
+        await asyncio.sleep(seconds)
         return Outcome()
 
-    async def _lock(self, call: Call) -> Outcome:
+    async def _lock(self, call: OpenCall) -> Outcome:
         self._passive.add(call.id)
         await self._run.locks.take(call.args["name"], self)
         self._passive.discard(call.id)
@@ -233,36 +290,23 @@ class ScriptRun:
 
     # ---------------------------------------------------------------------------------------- workflow()
 
-    async def _nested(self, call: Call) -> Outcome:
-        args, limit = call.args, self._run.input.limits.nesting
+    async def _nested(self, call: OpenCall) -> Outcome:
+        limit = self._run.input.limits.nesting
         if self._depth >= limit:
             return Outcome(error=CallError(kind="nesting", message=f"workflow() is nested more than {limit} deep"))
-        try:
-            script = await workflow.execute_activity(
-                contracts.load_script,
-                contracts.LoadScriptInput(
-                    run_id=self._run.id,
-                    name=args.get("name"),
-                    script_path=args.get("script_path"),
-                    workspace=self._run.input.workspace,
-                ),
-                start_to_close_timeout=timedelta(minutes=1),
-                retry_policy=LOAD_RETRY,
-                summary=f"load workflow {args.get('name') or args.get('script_path')}",
+        inner = self._inner.get(call.id)
+        if inner is None:
+            script = await load_nested(self._run, call.args)
+            if isinstance(script, CallError):
+                return Outcome(error=script)
+            inner = self._inner[call.id] = ScriptRun(
+                self._run,
+                script,
+                args=call.args.get("args"),
+                has_args="args" in call.args,
+                group=self._group or script.name,
+                depth=self._depth + 1,
             )
-        except ActivityError as error:
-            cause = error.cause
-            kind = (cause.type if isinstance(cause, ApplicationError) else None) or "load"
-            message = cause.message if isinstance(cause, ApplicationError) else str(error)
-            return Outcome(error=CallError(kind=kind, message=message))
-        inner = ScriptRun(
-            self._run,
-            script,
-            args=args.get("args"),
-            has_args="args" in args,
-            group=self._group or script.name,
-            depth=self._depth + 1,
-        )
         self._passive.add(call.id)
         try:
             return Outcome(value=await inner.run())
@@ -270,3 +314,69 @@ class ScriptRun:
             return Outcome(error=CallError(kind=ended.kind, message=str(ended)))
         finally:
             self._passive.discard(call.id)
+            del self._inner[call.id]
+
+    # ---------------------------------------------------------------------------------- between two histories
+
+    @property
+    def rests(self) -> bool:
+        """Whether it waits and has nothing to go on with."""
+        return self._waits and not self._settled and self._defect is None
+
+    @property
+    def may_review(self) -> bool:
+        """Whether it, or a workflow that it calls, may ask for who gave a value."""
+        return bool(MAY_REVIEW.search(self._script.source))
+
+    def state(self) -> ScriptState:
+        """How far it has come, nested workflows included. Only while it rests."""
+        assert self._session is not None
+        queued = self._run.agents.queued
+        calls: list[OpenCall] = []
+        for call in self._open.values():
+            known: dict[str, Any] = {}
+            if call.agent is not None:
+                known = {"queued": queued[call.agent], "args": {}}  # its input has them
+            elif call.id in self._inner:
+                known = {"script": self._inner[call.id].state(), "args": {}}
+            calls.append(call.model_copy(update=known))
+        return ScriptState(
+            script=None if self._depth == 0 else self._script,
+            group=self._group,
+            phase=self._phase,
+            depth=self._depth,
+            failures_told=self._failures_told,
+            session=self._session.state(),
+            pending=list(self._pending),
+            locks=self._run.locks.held(self),
+            calls=calls,
+        )
+
+    def _restore(self, state: ScriptState) -> None:
+        self._phase, self._failures_told, self._pending = state.phase, state.failures_told, tuple(state.pending)
+        self._session = dialects.restore_session(self._script.loaded(), seed=self._seed, state=state.session)
+        for name in state.locks:
+            self._run.locks.restore(name, self)
+        for call in state.calls:
+            self._open[call.id] = call
+            inner, call.script = call.script, None
+            if inner is not None:
+                assert inner.script is not None
+                self._inner[call.id] = ScriptRun(
+                    self._run,
+                    inner.script,
+                    args=None,
+                    has_args=False,
+                    group=inner.group,
+                    depth=inner.depth,
+                    carried=inner,
+                )
+
+    def calls_again(self) -> list[tuple[int, Callable[[], None]]]:
+        """What begins each call again that was open, nested workflows included, with its place among all."""
+        again: list[tuple[int, Callable[[], None]]] = []
+        for call in self._open.values():
+            again.append((call.order, partial(self._begin, call)))
+            if call.id in self._inner:
+                again.extend(self._inner[call.id].calls_again())
+        return again

@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from . import step_values
+    from .carry_contracts import StepsState
     from .failure_kinds import INTERNAL, NO_WORKSPACE, SKIPPED
     from .script.protocol import CallError, Outcome
     from .step_contracts import LARGE_TOTAL_MAX, LARGE_VALUE, StepInput
@@ -36,24 +37,33 @@ class StepCalls:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._numbered = 0
+        self._numbered = self._queued = 0
         self._large = Width(1)
         self._large_total = 0
         self._later: asyncio.Task[None] | None = None
         self._tasks: dict[asyncio.Task[Outcome], None] = {}  # a dict keeps the order, which replay depends on
 
-    async def call(self, op: str, args: dict[str, Any]) -> Outcome:
+    def restore(self, state: StepsState) -> None:
+        """Go on from what `state` gave."""
+        self._numbered, self._large_total = state.numbered, state.large_total
+
+    def state(self) -> StepsState:
+        """What has to be taken along."""
+        return StepsState(numbered=self._numbered, large_total=self._large_total)
+
+    async def call(self, op: str, args: dict[str, Any], *, finishing: bool = False) -> Outcome:
         """Make one step and wait for its outcome. Never raises but for cancellation.
 
         Args:
             op: a key of `step_values.KINDS`.
             args: as in the step protocol (`script/protocol.py`), only those that were given.
+            finishing: whether it belongs to something that is under way, such as a gate.
         """
         if self._run.setup is None:
             return _no_workspace(op)
         self._numbered += 1
         common = {"run_id": self._run.id, "step": f"s{self._numbered}", "setup": self._run.setup.key}
-        task = asyncio.create_task(self._dispatch(op, args, common))
+        task = asyncio.create_task(self._dispatch(op, args, common, finishing))
         self._tasks[task] = None
         task.add_done_callback(self._forget)
         try:
@@ -67,8 +77,8 @@ class StepCalls:
 
     @property
     def under_way(self) -> bool:
-        """Whether a step is being made."""
-        return bool(self._tasks)
+        """Whether a step is being made; those that wait for their turn are not."""
+        return len(self._tasks) > self._queued or (self._later is not None and not self._later.done())
 
     def cancel(self) -> list[asyncio.Task[Outcome]]:
         """Cancel what is still under way; what has to be waited for until it has really stopped."""
@@ -77,7 +87,7 @@ class StepCalls:
             task.cancel()
         return tasks
 
-    async def _dispatch(self, op: str, args: dict[str, Any], common: dict[str, Any]) -> Outcome:
+    async def _dispatch(self, op: str, args: dict[str, Any], common: dict[str, Any], finishing: bool) -> Outcome:
         kind = step_values.KINDS[op]
         try:
             input = kind.input(common, args)
@@ -86,8 +96,15 @@ class StepCalls:
         summary = step_values.step_name(op, args)
         try:
             try:
-                async with self._run.pending:
-                    result = await self._execute(kind, input, summary)
+                self._queued += 1
+                queued = True
+                try:
+                    async with self._run.pending.place(finishing=finishing):
+                        self._queued -= 1
+                        queued = False
+                        result = await self._execute(kind, input, summary)
+                finally:
+                    self._queued -= queued
             except ActivityError as error:
                 size = _large_size(error)
                 if size is None:
@@ -97,7 +114,7 @@ class StepCalls:
                 self._large_total += size
                 await self._large.__aenter__()
                 try:
-                    async with self._run.pending:
+                    async with self._run.pending.to_finish:
                         result = await self._execute(kind, input.model_copy(update={"alone": True}), summary)
                 finally:
                     self._later = asyncio.create_task(self._next_large())

@@ -10,13 +10,15 @@ from types import TracebackType
 class Width:
     """A gate `width` calls wide; waiters enter in the order in which they came.
 
-    Unlike a semaphore its width can change while calls are waiting.
+    Unlike a semaphore its width can change while calls are waiting. While it is closed only those enter that finish
+    what is under way already (`to_finish`).
     """
 
     def __init__(self, width: int) -> None:
         self._width = width
         self._inside = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._closed = False
+        self._waiting: deque[_Waiter] = deque()
 
     @property
     def inside(self) -> int:
@@ -28,33 +30,89 @@ class Width:
         self._width = width
         self._admit()
 
+    def close(self) -> None:
+        """Let nobody in but those that finish what is under way."""
+        self._closed = True
+
+    def open(self) -> None:
+        """Let everybody in again, in order."""
+        self._closed = False
+        self._admit()
+
+    @property
+    def to_finish(self) -> _ToFinish:
+        """The gate for a call that something under way waits for: `async with width.to_finish`."""
+        return _ToFinish(self)
+
+    def place(self, *, finishing: bool) -> Width | _ToFinish:
+        """The gate for a call, which finishes something under way or does not."""
+        return self.to_finish if finishing else self
+
     async def __aenter__(self) -> None:
-        if self._inside < self._width and not self._waiting:
+        await self.enter(finishing=False)
+
+    async def enter(self, *, finishing: bool) -> None:
+        """Wait for a place; whoever has one gives it back by `leave`."""
+        if self._inside < self._width and (finishing if self._closed else not self._waiting):
             self._inside += 1
             return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        waiter = _Waiter(asyncio.get_running_loop().create_future(), finishing)
+        self._waiting.append(waiter)
         try:
-            await turn
+            await waiter.turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._leave()  # admitted and cancelled in the same moment: the place goes to the next
+            if waiter.turn.done() and not waiter.turn.cancelled():
+                self.leave()  # admitted and cancelled in the same moment: the place goes to the next
             else:
-                self._waiting.remove(turn)
+                self._waiting.remove(waiter)
             raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
+        self.leave()
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Give a place back."""
         self._inside -= 1
         self._admit()
 
     def _admit(self) -> None:
-        while self._waiting and self._inside < self._width:
-            turn = self._waiting.popleft()
-            if not turn.done():
+        while self._inside < self._width and (waiter := self._next()) is not None:
+            if not waiter.turn.done():
                 self._inside += 1
-                turn.set_result(None)
+                waiter.turn.set_result(None)
+
+    def _next(self) -> _Waiter | None:
+        if not self._closed:
+            return self._waiting.popleft() if self._waiting else None
+        for waiter in self._waiting:
+            if waiter.finishing:
+                self._waiting.remove(waiter)
+                return waiter
+        return None
+
+
+class _Waiter:
+    """One call that waits. Compared by identity."""
+
+    __slots__ = ("finishing", "turn")
+
+    def __init__(self, turn: asyncio.Future[None], finishing: bool) -> None:
+        self.turn = turn
+        self.finishing = finishing
+
+
+class _ToFinish:
+    """The same gate, for those that enter while it is closed too."""
+
+    def __init__(self, width: Width) -> None:
+        self._of = width
+
+    async def __aenter__(self) -> None:
+        await self._of.enter(finishing=True)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._of.leave()

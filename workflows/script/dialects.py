@@ -51,6 +51,23 @@ def open_session(script: LoadedScript, *, args: Any, has_args: bool, seed: str) 
     return javascript.open_session(script, args=args, has_args=has_args, seed=seed)
 
 
+def restore_session(script: LoadedScript, *, seed: str, state: dict[str, Any]) -> Session:
+    """Open a script that waits, as `Session.state` left it, here or on another machine.
+
+    Args:
+        script: the same.
+        seed: the same.
+        state: plain JSON, made by an interpreter of the same version.
+    """
+    if script.dialect == "python":
+        from . import python
+
+        return python.restore_session(script, seed=seed, state=state)
+    from . import javascript
+
+    return javascript.restore_session(script, seed=seed, state=state)
+
+
 @cache
 def interpreters() -> dict[str, str]:
     """Dialect -> name and version of the interpreter here. A script replays on the version that began it only."""

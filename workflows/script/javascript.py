@@ -15,7 +15,7 @@ from .javascript_loader import load
 from .javascript_session import CONTEXTS, JavaScriptSession
 from .protocol import LoadedScript, Session
 
-__all__ = ["close_pool", "load", "open_session"]
+__all__ = ["close_pool", "load", "open_session", "restore_session"]
 
 
 def open_session(script: LoadedScript, *, args: Any, has_args: bool, seed: str) -> Session:
@@ -28,6 +28,13 @@ def open_session(script: LoadedScript, *, args: Any, has_args: bool, seed: str) 
         seed: of `Math.random`; unique to the run, which also keeps contexts of equal scripts apart.
     """
     return JavaScriptSession(script, args=args, has_args=has_args, seed=seed)
+
+
+def restore_session(script: LoadedScript, *, seed: str, state: dict[str, Any]) -> Session:
+    """Open a script that waits, as `Session.state` left it."""
+    session = JavaScriptSession(script, args=None, has_args=False, seed=seed)
+    session.restore(state)
+    return session
 
 
 def close_pool() -> None:

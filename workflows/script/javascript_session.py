@@ -51,6 +51,16 @@ class JavaScriptSession:
         settled = [(call_id, _outcome(outcomes[call_id])) for call_id in sorted(outcomes)]
         return self._step({"outcomes": settled, **_said(context)}, answered=tuple(outcomes))
 
+    def state(self) -> dict[str, Any]:
+        """The opening and every resumption: a context anywhere comes from them to the same place."""
+        return {"log": [entry.line.decode("utf-8") for entry in self._log], "pending": list(self._pending)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        for line in state["log"]:
+            self._log.append(Entry.after(self._log[-1] if self._log else None, line.encode("utf-8")))
+        self._pending = dict.fromkeys(state["pending"])
+
     def close(self) -> None:
         """Give up the cached context."""
         if self._log:

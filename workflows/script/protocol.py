@@ -273,5 +273,11 @@ class Session(Protocol):
     def resume(self, outcomes: Mapping[int, Outcome], context: StepContext) -> Step:
         """Settle `outcomes`, in call-id order and all in one go, and run to the next wait. Raises as `start`."""
 
+    def state(self) -> dict[str, Any]:
+        """A script that waits, as plain JSON: `restore_session` makes a session of it that goes on from there.
+
+        Only an interpreter of the same version goes on from it.
+        """
+
     def close(self) -> None:
         """Give up whatever the session holds. Safe to call twice, from any thread, and after any error."""

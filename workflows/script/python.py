@@ -20,6 +20,7 @@ from typing import Any
 from pydantic_monty import MontyError
 
 from .protocol import LoadedScript, Outcome, ScriptLoadError, Session, Step, StepContext
+from .python_carry import carried, restored
 from .python_loader import load
 from .python_pool import close_pool, pool, set_pool_size
 from .python_rewrite import program
@@ -38,7 +39,7 @@ for _module in SANDBOX_PASSTHROUGH:
     importlib.import_module(_module)
 sysconfig.get_config_vars()  # imports its data lazily, and Monty asks it where its program is: same trap
 
-__all__ = ["SANDBOX_PASSTHROUGH", "close_pool", "load", "open_session", "set_pool_size"]
+__all__ = ["SANDBOX_PASSTHROUGH", "close_pool", "load", "open_session", "restore_session", "set_pool_size"]
 
 
 def open_session(script: LoadedScript, *, args: Any, has_args: bool, seed: str) -> Session:
@@ -51,6 +52,13 @@ def open_session(script: LoadedScript, *, args: Any, has_args: bool, seed: str) 
         seed: seed of the script's `random`.
     """
     return _PythonSession(script, args if has_args else None, seed)
+
+
+def restore_session(script: LoadedScript, *, seed: str, state: dict[str, Any]) -> Session:
+    """Open a script that waits, as `Session.state` left it."""
+    session = _PythonSession(script, None, seed)
+    session.restore(state)
+    return session
 
 
 class _PythonSession:
@@ -76,6 +84,16 @@ class _PythonSession:
         if self._state is None or not self._started:
             raise RuntimeError("the session does not wait: it has ended, or was never started")
         return self._step(self._state, context, partial(Turn.settle, outcomes=outcomes))
+
+    def state(self) -> dict[str, Any]:
+        """The interpreter's own snapshot, and what belongs to it."""
+        if self._state is None or not self._started:
+            raise RuntimeError("the session does not wait: it has ended, or was never started")
+        return carried(self._state)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self._state, self._started = restored(state), True
 
     def close(self) -> None:
         """Forget the bytes; no process is held between steps."""

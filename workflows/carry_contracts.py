@@ -1,0 +1,160 @@
+"""What a run takes along when it goes on in a new history (Continue-As-New): everything that it knows. Pure.
+
+A script's session is carried as it is (`Session.state`), and with it each call that it waits for. Nothing is under way
+at that moment: what is open is a call that was not begun yet, or one that waits for time, a person, or a lock.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from .contracts import (
+    AgentState,
+    Failure,
+    PhaseView,
+    ReviewCounts,
+    RunAgentInput,
+    Script,
+    Usage,
+    WaitingFor,
+)
+from .gate_contracts import GateView
+from .people_contracts import QuestionView
+from .setup_contracts import PrepareRunResult
+from .wire import Wire
+
+
+class QueuedAgent(Wire):
+    """An agent that waits for its turn; the books have it as `queued`."""
+
+    input: RunAgentInput
+    files: list[str] = Field(default_factory=list)
+    """Its option `inputs`, for its journal entry, where it has none yet."""
+
+
+class OpenCall(Wire):
+    """A call that a script waits for."""
+
+    id: int
+    op: str
+    args: dict[str, Any]
+    phase: str | None = None
+    order: int = 0
+    """Among all calls of the run: what waits in line keeps its place."""
+    until: float | None = None
+    """When a `sleep` ends, or a `wait_for` is given up, Unix seconds."""
+    question: str | None = None
+    """Of an `ask`: its id."""
+    agent: str | None = None
+    """Of an `agent`: its id."""
+    queued: QueuedAgent | None = None
+    """Of an `agent` that waits for its turn."""
+    script: ScriptState | None = None
+    """Of a `workflow`: the script that was called."""
+
+
+class ScriptState(Wire):
+    """A script that waits."""
+
+    script: Script | None = None
+    """`None` for the run's own."""
+    group: str | None = None
+    phase: str | None = None
+    depth: int = 0
+    failures_told: int = 0
+    session: dict[str, Any] = Field(default_factory=dict)
+    """As `Session.state` gave it."""
+    pending: list[int] = Field(default_factory=list)
+    locks: list[str] = Field(default_factory=list)
+    """Those that it holds."""
+    calls: list[OpenCall] = Field(default_factory=list)
+
+
+class AgentRow(Wire):
+    """One agent of the books."""
+
+    id: str
+    label: str
+    phase: str | None = None
+    model: str
+    state: AgentState
+    attempts: int = 1
+    usage: Usage = Field(default_factory=Usage)
+    started: float | None = None
+    ended: float | None = None
+
+
+class LedgerState(Wire):
+    """The books."""
+
+    agents: list[AgentRow] = Field(default_factory=list)
+    failures: list[Failure] = Field(default_factory=list)
+    usage: Usage = Field(default_factory=Usage)
+    reviews: ReviewCounts = Field(default_factory=ReviewCounts)
+    phases: list[PhaseView] = Field(default_factory=list)
+    numbered: int = 0
+    log: list[str] = Field(default_factory=list)
+    unsaved_log: int = 0
+    """How many of the last lines are not in the store yet."""
+
+
+class JournalState(Wire):
+    """Names that were given, and what is left of an earlier run's entries."""
+
+    ordinals: dict[str, int] = Field(default_factory=dict)
+    entries: dict[str, str] = Field(default_factory=dict)
+    left: dict[str, str] = Field(default_factory=dict)
+    lost: dict[str, str] = Field(default_factory=dict)
+
+
+class GatesState(Wire):
+    """Gates by command."""
+
+    views: dict[str, GateView] = Field(default_factory=dict)
+    outcomes: dict[str, list[tuple[str, bool]]] = Field(default_factory=dict)
+    written: dict[str, str] = Field(default_factory=dict)
+
+
+class QuestionsState(Wire):
+    """What was asked, and events that nobody has waited for."""
+
+    asked: list[QuestionView] = Field(default_factory=list)
+    events: dict[str, list[Any]] = Field(default_factory=dict)
+
+
+class HoldsState(Wire):
+    """What holds the run up."""
+
+    held: list[WaitingFor] = Field(default_factory=list)
+    paused: bool = False
+    resumed: int = 0
+
+
+class StepsState(Wire):
+    """Numbers of steps."""
+
+    numbered: int = 0
+    large_total: int = 0
+
+
+class Carried(Wire):
+    """A run between two histories."""
+
+    histories: int
+    """How many there were."""
+    began: float
+    started_at: str
+    calls: int = 0
+    log_parts: int = 0
+    setup: PrepareRunResult | None = None
+    ledger: LedgerState
+    journal: JournalState
+    authors: dict[str, RunAgentInput] = Field(default_factory=dict)
+    steps: StepsState
+    reviews: int = 0
+    gates: GatesState
+    questions: QuestionsState
+    holds: HoldsState
+    script: ScriptState
