@@ -92,6 +92,14 @@ class Store:
             found.extend(batch)
         return sorted(found)
 
+    async def measured(self, prefix: str) -> tuple[int, int]:
+        """How many objects there are under a prefix, and their bytes."""
+        count = size = 0
+        async for batch in obstore.list(self._objects, prefix=prefix):
+            count += len(batch)
+            size += sum(int(item["size"]) for item in batch)
+        return count, size
+
     async def delete(self, keys: list[str]) -> None:
         """Remove objects; absent ones are no error."""
         if keys:

@@ -65,6 +65,7 @@ PASSED_THROUGH = (
     "tenuto.workflows.review_contracts",
     "tenuto.workflows.review_details",
     "tenuto.workflows.review_prompts",
+    "tenuto.workflows.review_views",
     "tenuto.workflows.run_state",
     "tenuto.workflows.script",
     "tenuto.workflows.setup_contracts",

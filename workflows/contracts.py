@@ -14,6 +14,7 @@ from temporalio import activity
 
 from .gate_contracts import GateView
 from .people_contracts import QuestionView
+from .review_views import ReviewView
 from .script.protocol import Dialect, LoadedScript, Phase
 from .setup_contracts import Policy, WorkspaceOptions
 from .wire import Wire, only_an_interface
@@ -244,6 +245,8 @@ class RunReport(Wire):
     """Every gate by its last outcome."""
     questions: list[QuestionView] = Field(default_factory=list)
     """What people were asked, and what they answered."""
+    reviews: list[ReviewView] = Field(default_factory=list)
+    """Those that have ended, with who voted what."""
     script_sha256: str = ""
     started_at: str | None = None
     ended_at: str | None = None

@@ -38,6 +38,10 @@ class Loans:
         """A child has ended: what it has not settled never had a value."""
         await self._children.pop(child).close()
 
+    def lent(self, child: str) -> list[str]:
+        """Ids of the agents that a child has had so far."""
+        return self._children[child].lent
+
     def lease(self, request: LeaseRequest) -> None:
         """A child wants agents."""
         if loan := self._children.get(request.child):
@@ -62,6 +66,10 @@ class _Loan:
     async def _send(self, grants: list[Grant]) -> None:
         handle = workflow.get_external_workflow_handle(self._child)
         await handle.signal("granted", Granted(grants=grants))
+
+    @property
+    def lent(self) -> list[str]:
+        return list(self._out)
 
     def lease(self, asks: list[LeaseAsk]) -> None:
         run = self._run

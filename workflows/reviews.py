@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,10 +19,11 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from . import models
-    from .convergence_contracts import ConvergeInput, ConvergeTerms
+    from .convergence_contracts import ConvergeInput, ConvergeResult, ConvergeTerms
     from .failure_kinds import INTERNAL, SKIPPED
     from .patterns import PATTERNS
-    from .review_contracts import Borrowing, Refusal, ReviewInput, ReviewTerms
+    from .review_contracts import Borrowing, Refusal, ReviewInput, ReviewResult, ReviewTerms
+    from .review_views import ReviewView, VoteView, beginning
     from .run_state import label_of
     from .script.protocol import CallError, Outcome
 
@@ -154,7 +156,7 @@ class Reviews:
             )
             if outcome.result is None:
                 return _refused(outcome.refusal)
-            run.ledger.reviewed(outcome.result.verdict)
+            run.ledger.reviewed(_of_review(child, phase, work, outcome.result, self.loans.lent(child)))
             return Outcome(value=outcome.result.model_dump())
 
         return await self.lending("review", start)
@@ -178,7 +180,7 @@ class Reviews:
             )
             if outcome.result is None:
                 return _refused(outcome.refusal)
-            run.ledger.reviewed(outcome.result.verdict)
+            run.ledger.reviewed(_of_convergence(child, phase, prompt, outcome.result, self.loans.lent(child)))
             return Outcome(value=outcome.result.model_dump())
 
         return await self.lending("converge", start)
@@ -218,6 +220,47 @@ def bad_arguments(name: str, error: ValidationError) -> Outcome:
     where = ".".join(map(str, first["loc"]))
     message = f"{name}(): {where}: {first['msg']}" if where else f"{name}(): {first['msg']}"
     return Outcome(error=CallError(kind="bad_arguments", message=message))
+
+
+def _of_review(child: str, phase: str | None, work: Any, result: ReviewResult, agents: list[str]) -> ReviewView:
+    return ReviewView(
+        id=child.rpartition("/")[2],
+        kind="review",
+        phase=phase,
+        work=beginning(work),
+        verdict=result.verdict,
+        rounds=result.rounds,
+        votes=[
+            VoteView(agent=vote.agent, round=vote.round, lens=vote.lens, verdict=vote.verdict, reason=vote.reason)
+            for vote in result.votes
+        ],
+        agents=agents,
+    )
+
+
+def _of_convergence(
+    child: str, phase: str | None, prompt: str, result: ConvergeResult, agents: list[str]
+) -> ReviewView:
+    alike = Counter(position.group for position in result.positions)
+    return ReviewView(
+        id=child.rpartition("/")[2],
+        kind="converge",
+        phase=phase,
+        work=beginning(prompt),
+        verdict=result.verdict,
+        rounds=result.rounds,
+        votes=[
+            VoteView(
+                agent=each.agent,
+                round=result.rounds,
+                lens=each.angle,
+                verdict="silent" if each.group is None else f"{alike[each.group]} of {len(result.positions)} agree",
+                reason=each.reason,
+            )
+            for each in result.positions
+        ],
+        agents=agents,
+    )
 
 
 def _refused(refusal: Refusal | None) -> Outcome:

@@ -21,6 +21,7 @@ from .contracts import (
     RunState,
     Usage,
 )
+from .review_views import ReviewView
 
 LOG_LINES_KEPT = 500
 """Narrator lines in a run's status (SCRIPT_API §2, `log`)."""
@@ -66,6 +67,7 @@ class RunLedger:
         self.failures: list[Failure] = []
         self.usage = Usage()
         self.reviews = ReviewCounts()
+        self.review_views: list[ReviewView] = []
         self.log: deque[str] = deque(maxlen=LOG_LINES_KEPT)
         self.unsaved_log: list[str] = []
         self._numbered = 0
@@ -151,9 +153,10 @@ class RunLedger:
         """Write down a call that has no value."""
         self.failures.append(Failure(agent=agent_id, label=label, phase=phase, kind=kind, message=message))
 
-    def reviewed(self, verdict: Literal["confirmed", "refuted", "disputed", "unverified"]) -> None:
+    def reviewed(self, view: ReviewView) -> None:
         """A review has ended."""
-        setattr(self.reviews, verdict, getattr(self.reviews, verdict) + 1)
+        setattr(self.reviews, view.verdict, getattr(self.reviews, view.verdict) + 1)
+        self.review_views.append(view)
 
     def _move(self, agent: Agent, state: AgentState) -> None:
         self._counts[agent.state] -= 1
@@ -206,6 +209,7 @@ class RunLedger:
         report.verification = report.verification.model_copy(update={"reviews": self.reviews.model_copy()})
         report.phases = self.phases
         shown = () if agents == "none" else self.agents.values()
+        report.reviews = list(self.review_views) if agents == "all" else []
         report.agents = [a.view() for a in shown if agents == "all" or a.state == "running"]
         return report
 

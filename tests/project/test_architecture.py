@@ -16,6 +16,7 @@ PURE = [
     *(
         "review_contracts.py",
         "review_prompts.py",
+        "review_views.py",
         "review_details.py",
         "verdicts.py",
         "patterns.py",

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from . import kept_app
 from .session import DebugOption, JsonOption, LocalStoreOption, RunArgument
 
 app = typer.Typer(
@@ -278,6 +279,9 @@ def answer_(
     from .answer_command import answer
 
     return answer(run, words, who=as_, json=json)
+
+
+kept_app.add_to(app)
 
 
 @app.command(name="up")
