@@ -29,6 +29,7 @@ from .steps.gate_files import fix_start, inherit_start
 from .steps.gate_patterns import compiled
 from .store import Store
 from .workspace.confined import ConfinedFiles
+from .workspace.differences import without_filters
 from .workspace.git import GitFailed, git
 from .workspace.meeting import meet
 
@@ -173,7 +174,9 @@ async def _look(workspace: Path) -> tuple[str | None, list[str]]:
         base = head.stdout.strip() if head.exit_code == 0 else None
         if base is None:
             return None, []
-        status = await git(*await _no_filters(workspace), "status", "--porcelain", "-z", "--no-renames", cwd=workspace)
+        status = await git(
+            *await without_filters(workspace), "status", "--porcelain", "-z", "--no-renames", cwd=workspace
+        )
     except GitFailed as error:
         return None, [f"git says nothing about the workspace: {error}"]
     changed = [entry[3:] for entry in status.stdout.split("\0") if entry]
@@ -191,16 +194,6 @@ def _bounded(notices: list[str]) -> list[str]:
     if len(notices) <= NOTICES_MAX:
         return notices
     return [*notices[:NOTICES_MAX], f"and {len(notices) - NOTICES_MAX} more notices like these"]
-
-
-async def _no_filters(workspace: Path) -> list[str]:
-    """Options that turn off the filters a repository configures: `git status` runs them, outside of the sandbox."""
-    found = await git("config", "--name-only", "-z", "--get-regexp", r"^filter\..*\.", cwd=workspace, check=False)
-    drivers = {name.rpartition(".")[0] for name in found.stdout.split("\0") if name}
-    if any("=" in driver for driver in drivers):
-        raise GitFailed("a filter in its configuration has a name with '='")
-    off = ("clean=", "smudge=", "process=", "required=false")
-    return [part for driver in sorted(drivers) for setting in off for part in ("-c", f"{driver}.{setting}")]
 
 
 def _view(definition: AgentDefinition) -> AgentTypeView:

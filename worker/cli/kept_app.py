@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -70,4 +71,24 @@ def prune_(
     return prune(older, yes=yes, json=json)
 
 
-COMMANDS = {"audit": audit_, "script": script_, "save": save_, "workflows": workflows_, "prune": prune_}
+def changes_(
+    run: RunArgument,
+    *,
+    patch: Annotated[bool, typer.Option("--patch", "-p", help="Print the diffs themselves.")] = False,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """What a run changed in the workspace and on its branches: by whom, and what reviews and gates said of it."""
+    from .changes_command import changes
+
+    return changes(run, patch=patch, json=json)
+
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "audit": audit_,
+    "changes": changes_,
+    "script": script_,
+    "save": save_,
+    "workflows": workflows_,
+    "prune": prune_,
+}

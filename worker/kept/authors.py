@@ -1,0 +1,106 @@
+"""Who wrote which file in a run, and which reviews concern it: from the records of agents and steps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tenuto.workflows.review_views import ReviewView
+
+from .run import KeptRun
+
+_PATHS = re.compile(r"[\w@+~./-]*[./][\w@+~./-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """An agent or step of the shared workspace that wrote a file, as the tool recorded it."""
+
+    id: str
+    label: str
+    phase: str | None
+    at: str
+    sha256: str | None
+    """Of the file as it left it; `None` where it removed it."""
+
+    def named(self) -> dict[str, Any]:
+        """For a document."""
+        return {"id": self.id, "label": self.label, "phase": self.phase, "sha256": self.sha256}
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """What an agent with a checkout of its own came to."""
+
+    agent: str
+    label: str
+    phase: str | None
+    branch: str | None
+    commit: str
+
+
+@dataclass(slots=True)
+class Authors:
+    """Everything that is recorded about files of one run."""
+
+    wrote: dict[str, list[Author]] = field(default_factory=dict)
+    """Path -> who wrote it in the shared workspace, oldest first."""
+    branches: list[Branch] = field(default_factory=list)
+    ran_commands: list[dict[str, Any]] = field(default_factory=list)
+    """Agents and steps whose commands may have changed files without a record of it."""
+    _seen: dict[str, set[str]] = field(default_factory=dict)
+    """Agent of a review -> what looks like a path in its prompt, and what it read."""
+
+    @classmethod
+    async def of(cls, run: KeptRun) -> Authors:
+        """Read all records of a run once."""
+        found = cls()
+        reviews = run.report.reviews if run.report else []
+        reviewers = {agent for review in reviews for agent in review.agents}
+        async for agent in run.agents(messages=False):
+            record = agent.record
+            if record is not None:
+                found._add(agent.id, record, reviews=agent.id in reviewers)
+        async for step in run.steps():
+            made = step.record or {}
+            if made.get("sha256") and made.get("path"):
+                found._write(made["path"], Author(step.id, "write()", None, str(made.get("at")), made["sha256"]))
+            elif "command" in made:
+                found.ran_commands.append({"id": step.id, "label": "sh()", "commands": 1})
+        for authors in found.wrote.values():
+            authors.sort(key=lambda author: author.at)
+        return found
+
+    def reviews_of(self, path: str, reviews: Iterable[ReviewView]) -> list[dict[str, Any]]:
+        """Reviews whose work names a file, or whose reviewers read it."""
+        return [
+            {
+                "id": review.id,
+                "verdict": review.verdict,
+                "votes": [vote.model_dump(include={"agent", "round", "lens", "verdict"}) for vote in review.votes],
+            }
+            for review in reviews
+            if any(path in self._seen.get(agent, ()) for agent in review.agents)
+        ]
+
+    def _add(self, agent: str, record: dict[str, Any], *, reviews: bool) -> None:
+        label, phase = str(record.get("label")), record.get("phase")
+        if record.get("commit"):
+            self.branches.append(Branch(agent, label, phase, record.get("branch"), record["commit"]))
+        elif record.get("left") == "files":
+            for path, sha256 in (record.get("wrote") or {}).items():
+                self._write(path, Author(agent, label, phase, str(record.get("ended_at")), sha256))
+        if record.get("commands") and not record.get("commit"):
+            self.ran_commands.append({"id": agent, "label": label, "commands": len(record["commands"])})
+        if reviews:
+            self._seen[agent] = paths_in(str(record.get("prompt"))) | set(record.get("read") or {})
+
+    def _write(self, path: str, author: Author) -> None:
+        self.wrote.setdefault(path, []).append(author)
+
+
+def paths_in(text: str) -> set[str]:
+    """What looks like the path of a file in a text."""
+    return {name.strip(".").rstrip("/-").removeprefix("./") for name in _PATHS.findall(text)}
