@@ -76,7 +76,8 @@ class RequestLog:
 
     def records(self) -> list[dict[str, Any]]:
         """All records in memory, oldest first."""
-        return [dict(record) for record in self._records]
+        # Copied in one go: whoever reads may be in another thread than the server.
+        return [dict(record) for record in list(self._records)]
 
     def usage(self) -> dict[str, Any]:
         """Token totals: `{"completed": {class: n}, "unfinished": {…}, "by_key": {hash: {"completed": …}}}`."""
@@ -92,18 +93,19 @@ class RequestLog:
     def summary(self) -> dict[str, Any]:
         """Counts by status, outcome, model and prompt, and how many were under way at once."""
         prompts: dict[str, dict[str, int]] = {}
-        for record in self._records:
+        records = list(self._records)
+        for record in records:
             counts = prompts.setdefault(record["prompt"], {"requests": 0, "completed": 0})
             counts["requests"] += 1
             counts["completed"] += record["outcome"] == "completed"
         return {
-            "requests": len(self._records),
+            "requests": len(records),
             "completed": sum(counts["completed"] for counts in prompts.values()),
             "in_flight": self.in_flight,
             "in_flight_max": self.in_flight_max,
-            "by_status": dict(Counter(str(record["status"]) for record in self._records)),
-            "by_outcome": dict(Counter(str(record["outcome"]) for record in self._records if record["outcome"])),
-            "by_model": dict(Counter(str(record["model"]) for record in self._records)),
+            "by_status": dict(Counter(str(record["status"]) for record in records)),
+            "by_outcome": dict(Counter(str(record["outcome"]) for record in records if record["outcome"])),
+            "by_model": dict(Counter(str(record["model"]) for record in records)),
             "by_prompt": prompts,
         }
 
