@@ -23,6 +23,7 @@ from ..cli.command import Tenuto, until
 
 ENDS_S = 90.0
 """A run that does not end within that is wedged: it takes some ten seconds, a kill some ten more."""
+LOADED = "import sys; from tenuto.worker.process import main; sys.stdin.read(); main()"
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Bench:
         key = {"ANTHROPIC_BASE_URL": self.api.url, "ANTHROPIC_API_KEY": "sk-test"}
         given = {"TEMPORAL_ADDRESS": self.address, "TENUTO_LOCAL_STORE": "1", **key, **self.environ}
         self.tenuto = Tenuto(self.home.path, self.folder, given)
+        self.spare: subprocess.Popen[bytes] | None = None
         self.workers: list[subprocess.Popen[bytes]] = []
         self.followers: list[subprocess.Popen[str]] = []
         self.server: subprocess.Popen[bytes] | None = None
@@ -80,19 +82,27 @@ class Bench:
         self.server.wait()
 
     def start_worker(self, **environ: str) -> subprocess.Popen[bytes]:
-        """Start one more Worker."""
+        """Start one more Worker: at once, where its environment is the usual one."""
+        worker = self._load(environ) if environ or self.spare is None else self.spare
+        if not environ:
+            self.spare = self._load({})
+        assert worker.stdin is not None
+        worker.stdin.close()
+        self.workers.append(worker)
+        return worker
+
+    def _load(self, environ: dict[str, str]) -> subprocess.Popen[bytes]:
+        """A Worker that has loaded its code, which takes seconds, and waits for the end of its input."""
         with (self.home.logs / "worker.log").open("ab") as output:
-            worker = subprocess.Popen(
-                [sys.executable, "-P", "-m", "tenuto.worker.process"],
+            return subprocess.Popen(
+                [sys.executable, "-P", "-c", LOADED],
                 env=self.tenuto.environ(environ),
                 cwd=self.home.path,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
-        self.workers.append(worker)
-        return worker
 
     def kill_worker(self, worker: subprocess.Popen[bytes]) -> None:
         """SIGKILL: of it alone, as the kernel does for want of memory."""
@@ -129,7 +139,12 @@ class Bench:
         for worker in list(self.workers):
             os.kill(worker.pid, signal.SIGCONT)
             self.kill_worker(worker)
-        if server and self.server is not None and self.server.poll() is None:
+        if not server:
+            return
+        if self.spare is not None:
+            self.spare.kill()
+            self.spare.wait()
+        if self.server is not None and self.server.poll() is None:
             self.server.terminate()
             self.server.wait(timeout=30)
 
@@ -137,7 +152,7 @@ class Bench:
 
     def strays(self) -> list[str]:
         """Command lines of processes that work for this bench and that none of its living processes started."""
-        living = [self.server, *self.workers, *self.followers]
+        living = [self.server, self.spare, *self.workers, *self.followers]
         roots = {process.pid for process in living if process is not None and process.poll() is None}
         processes = _processes()
         strays = [pid for pid in processes if self._concerns(pid) and not _descends(pid, processes, roots)]

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
@@ -21,7 +22,8 @@ from tenuto.workflows.people_contracts import AnswerInput, EventInput
 from .bench import ENDS_S, Bench
 from .everything import RULES, SCRIPTS, git, workspace
 
-ASKS_S, PAUSE_S = 2.0, 0.1
+ASKS_S, PAUSE_S = 2.0, 0.2
+LOOK_S = 0.005
 
 
 @dataclass
@@ -40,6 +42,8 @@ class Ran:
     """`git status` of the user's checkout."""
     effects: dict[str, int]
     """Lines in files that commands append to."""
+    resumed_s: list[float]
+    """Seconds from each kill to the next step of the run that only a Worker can make."""
     spans: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Agent -> when its Activity was scheduled and when its end was recorded."""
     prompts: dict[str, str] = field(default_factory=dict)
@@ -78,6 +82,7 @@ async def run(bench: Bench, script: str, run_id: str, disturb: Disturb | None = 
         seconds=seconds,
         merged=git(place, "rev-parse", f"tenuto/{run_id}/merged^{{tree}}"),
         status=git(place, "status", "--porcelain"),
+        resumed_s=[resumed_after(moment, histories) for moment in kills],
         effects={path.name: len(path.read_text().split()) for path in place.glob("*.log")},
     )
     for history in histories:
@@ -123,6 +128,15 @@ def spans(events: Iterable[HistoryEvent]) -> dict[str, tuple[float, float]]:
     return found
 
 
+def resumed_after(moment: float, histories: Iterable[Iterable[HistoryEvent]]) -> float:
+    """Seconds until a Workflow Task or an Activity was completed, in any Workflow of the run."""
+    done = (EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED, EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED)
+    times = (
+        event.event_time.ToNanoseconds() / 1e9 for events in histories for event in events if event.event_type in done
+    )
+    return round(min((at for at in times if at > moment), default=moment) - moment, 1)
+
+
 def children(events: Iterable[HistoryEvent]) -> list[str]:
     """Workflow Ids of the Child Workflows that were started."""
     started = (event.child_workflow_execution_started_event_attributes for event in events)
@@ -139,6 +153,7 @@ async def reach(client: Client, run_id: str, events: int) -> bool:
     handle = client.get_workflow_handle(run_id)
     async with asyncio.timeout(ENDS_S):
         while True:
+            await asyncio.sleep(LOOK_S)
             try:
                 described = await handle.describe(rpc_timeout=None)
             except RPCError:

@@ -80,6 +80,7 @@ def write_down(case: str, ran: Ran, calm: Ran, **more: Any) -> None:
         "case": case,
         **more,
         "kills": len(ran.kills),
+        "resumed_s": ran.resumed_s,
         "events": ran.events,
         "seconds": round(ran.seconds, 1),
         "undisturbed_s": round(calm.seconds, 1),
