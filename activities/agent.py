@@ -29,6 +29,7 @@ from .run_holds import RunHolds, Tell, hold_kind, signal_run
 from .store import Store
 from .structured_output import OutputForm, OutputForms, UnusableSchema
 from .transcript import Transcript, folder_of, now
+from .until_kept import until_kept
 
 FIRST_HEARTBEAT_S = 1.0
 """Not at once: a heartbeat is a request to the server, and a quick agent needs none."""
@@ -102,7 +103,7 @@ class _Attempt:
         self._api = api
         self._forms = forms
         self._input = input
-        self._transcript = Transcript(store, folder_of(input.run_id, input.agent))
+        self._transcript = Transcript(store, folder_of(input.run_id, input.agent), self._say)
         self._doing = ""
         info = activity.info()
         before = _before(info)
@@ -158,7 +159,7 @@ class _Attempt:
         if input.isolation is not None:
             await transcript.keep()  # keeping the work takes its time, and may have to be tried again
         await self._keep_work()
-        await self._record(value=value)
+        await until_kept(lambda: self._record(value=value), self._say)
         # Only what is given is sent: a thousand results should not carry a thousand copies of the defaults.
         given: dict[str, Any] = {}
         if self._tries > 1:
@@ -209,7 +210,7 @@ class _Attempt:
         if verdict.action != "fail":
             message = f"given up after {self._tries} attempts: {message}"
         message = await self._keep_failed_work(message)
-        await self._record(failure=(verdict.kind, message))
+        await until_kept(lambda: self._record(failure=(verdict.kind, message)), self._say)
         details = AgentFailureDetails(usage=_counted(self._transcript.usage), attempts=self._tries)
         return ApplicationError(message, details, type=verdict.kind, non_retryable=True)
 

@@ -5,7 +5,7 @@ The last messages of an agent that has ended lie in its record: an agent of one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from tenuto.workflows.contracts import Usage
 
 from .store import Store
+from .until_kept import until_kept
 
 USD_DIGITS = 9
 """A billionth of a dollar: sums stay readable, nothing that is billed is lost."""
@@ -118,9 +119,10 @@ def record_key(folder: str) -> str:
 class Transcript:
     """The messages of one agent, in memory and in the store under `runs/{run}/agents/{agent}/turns/`."""
 
-    def __init__(self, store: Store, folder: str) -> None:
+    def __init__(self, store: Store, folder: str, say: Callable[[str], None] = lambda _words: None) -> None:
         self._store = store
         self._folder = folder
+        self._say = say
         self.messages: list[Message] = []
         self._kept = 0
 
@@ -157,10 +159,11 @@ class Transcript:
         self.messages.append(message)
 
     async def keep(self) -> None:
-        """Write the messages that are not in the store yet, as one object."""
+        """Write the messages that are not in the store yet, as one object; they are paid, so until it takes them."""
         new = self.messages[self._kept :]
         if new:
-            await self._store.put(self._key(self._kept), _MESSAGES.dump_json(new, exclude_defaults=True))
+            key, data = self._key(self._kept), _MESSAGES.dump_json(new, exclude_defaults=True)
+            await until_kept(lambda: self._store.put(key, data), self._say)
             self._kept += len(new)
 
     def ended(self) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from tenuto.workflows.step_contracts import RunCommandInput, RunCommandResult
 
 from ..sandbox.command import Command, CommandOutcome, CommandRefused, SandboxUnavailable
 from ..store import Store
-from .journal import StepJournal, folder_of, until_kept
+from ..until_kept import until_kept
+from .journal import StepJournal, folder_of
 from .station import Station, StepFailed
 
 ARGUMENT_BYTES_MAX = 120_000

@@ -6,26 +6,19 @@ the Workflow Execution they belong to: after a reset, an operator's own doing, t
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from obstore.exceptions import BaseError as StorageError
 from pydantic_core import from_json, to_json
 from temporalio import activity
 
 from tenuto.workflows.step_contracts import StepInput
 
 from ..store import Store
+from ..until_kept import until_kept
 from .station import StepFailed
-
-log = logging.getLogger(__name__)
-
-KEEP_AGAIN_MAX_S = 30.0
 
 
 def folder_of(run_id: str, step: str) -> str:
@@ -95,15 +88,3 @@ class StepJournal:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         kept = {**what, "at": at, "attempt": self._attempt, "execution": self._execution}
         await self._store.put(f"{self._folder}/{name}.json", to_json(kept))
-
-
-async def until_kept(put: Callable[[], Awaitable[None]]) -> None:
-    """Keep an outcome whatever the store does meanwhile: once it is known, it must not become unknown."""
-    pause = 0.5
-    while True:
-        try:
-            return await put()
-        except StorageError as error:
-            log.warning("the store did not take the outcome of a step, trying again: %s", error)
-        await asyncio.sleep(pause)
-        pause = min(KEEP_AGAIN_MAX_S, 2 * pause)

@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 
 from ..store import Store
 from ..transcript import ToolRecord
+from ..until_kept import until_kept
 
 
 @dataclass(slots=True)
@@ -39,8 +40,9 @@ class ToolJournal:
         await self._store.put(self._key(turn, block, "started"), to_json(what))
 
     async def answered(self, turn: int, block: int, answered: Answered) -> None:
-        """Write down how a call ended."""
-        await self._store.put(self._key(turn, block, "result"), _ANSWERED.dump_json(answered))
+        """Write down how a call ended. The store is asked until it takes it."""
+        key, data = self._key(turn, block, "result"), _ANSWERED.dump_json(answered)
+        await until_kept(lambda: self._store.put(key, data))
 
     async def found(self, turn: int) -> tuple[dict[int, dict[str, Any]], dict[int, Answered]]:
         """What earlier attempts left about a turn: what was started, and what was answered, by block."""

@@ -10,8 +10,10 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from obstore.exceptions import GenericError
 from temporalio.exceptions import ApplicationError
 
+from tenuto.activities import until_kept
 from tenuto.workflows.contracts import AgentProgress
 from tenuto.workflows.control_contracts import AcceptedInput, HeldInput
 from tenuto.workflows.failure_kinds import HOLDS, THROWN_KINDS
@@ -263,3 +265,22 @@ async def test_cancellation_closes_the_stream_and_records_what_was_stopped(
         await running
     await until(lambda: stage.api.requests()[0]["finished"] is not None)
     assert (await stage.record())["failure"]["kind"] == "skipped"
+
+
+async def test_an_answer_is_held_until_the_store_takes_it_and_never_asked_for_again(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(until_kept, "PAUSE_MAX_S", 0.01)
+    put, failed = stage.store.put, list[str]()
+
+    async def failing(key: str, data: bytes) -> None:
+        if len(failed) < 5:
+            failed.append(key)
+            raise GenericError("the disk is full")
+        await put(key, data)
+
+    monkeypatch.setattr(stage.store, "put", failing)
+    result = await stage.run("Say something.")
+    assert len(failed) == 5
+    assert len(stage.api.requests()) == 1
+    assert (await stage.record())["value"] == result.value

@@ -91,6 +91,10 @@ class Bench:
         self.workers.append(worker)
         return worker
 
+    def one_worker(self) -> subprocess.Popen[bytes]:
+        """The first Worker, started if there is none."""
+        return self.workers[0] if self.workers else self.start_worker()
+
     def _load(self, environ: dict[str, str]) -> subprocess.Popen[bytes]:
         """A Worker that has loaded its code, which takes seconds, and waits for the end of its input."""
         with (self.home.logs / "worker.log").open("ab") as output:
@@ -143,7 +147,7 @@ class Bench:
             return
         if self.spare is not None:
             self.spare.kill()
-            self.spare.wait()
+            self.spare.communicate()
         if self.server is not None and self.server.poll() is None:
             self.server.terminate()
             self.server.wait(timeout=30)

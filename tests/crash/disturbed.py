@@ -6,7 +6,6 @@ import asyncio
 import json
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +23,7 @@ from .everything import RULES, SCRIPTS, git, workspace
 
 ASKS_S, PAUSE_S = 2.0, 0.2
 LOOK_S = 0.005
+LATENCY_S = {"everything.py": 0.05, "everything.js": 0.05, "wide.py": 1.0}
 
 
 @dataclass
@@ -48,19 +48,28 @@ class Ran:
     """Agent -> when its Activity was scheduled and when its end was recorded."""
     prompts: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def asked(self) -> Counter[tuple[str, int]]:
-        """How often each turn of each prompt was asked for."""
-        return Counter((record["prompt"], record.get("turn") or 1) for record in self.requests)
-
 
 Disturb = Callable[[Client, str], Awaitable[list[float]]]
 """Disturbs a run that was just started; the moments of kills of Workers."""
 
 
-async def run(bench: Bench, script: str, run_id: str, disturb: Disturb | None = None, latency_s: float = 0.0) -> Ran:
+class Calm:
+    """Runs that nothing disturbs, one for each script, made when they are asked for."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._bench, self._ran = bench, dict[str, Ran]()
+
+    async def of(self, script: str) -> Ran:
+        """The undisturbed run of a script."""
+        if script not in self._ran:
+            self._bench.one_worker()
+            self._ran[script] = await run(self._bench, script, f"wf_calm_{script.replace('.', '_')}")
+        return self._ran[script]
+
+
+async def run(bench: Bench, script: str, run_id: str, disturb: Disturb | None = None) -> Ran:
     """Run a script of `everything` under disturbance to its end."""
-    bench.api.control(reset=True, rules=RULES, latency_s=latency_s)
+    bench.api.control(reset=True, rules=RULES, latency_s=LATENCY_S[script])
     bench.tenuto.script(script, SCRIPTS[script])
     place = workspace(bench.folder / "workspace")
     began = time.monotonic()
@@ -80,7 +89,13 @@ async def run(bench: Bench, script: str, run_id: str, disturb: Disturb | None = 
         kills=kills,
         events=len(own),
         seconds=seconds,
-        merged=git(place, "rev-parse", f"tenuto/{run_id}/merged^{{tree}}"),
+        merged=git(
+            place,
+            "log",
+            "--format=%T",
+            "-1",
+            *git(place, "branch", "--list", "--format=%(refname)", f"tenuto/{run_id}/merged").split(),
+        ),
         status=git(place, "status", "--porcelain"),
         resumed_s=[resumed_after(moment, histories) for moment in kills],
         effects={path.name: len(path.read_text().split()) for path in place.glob("*.log")},

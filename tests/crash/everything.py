@@ -116,7 +116,17 @@ return {
     budget.total, failures().length],
 }
 """
-SCRIPTS = {"everything.py": PYTHON, "everything.js": JAVASCRIPT}
+WIDE = """from tenuto import Meta, agent, parallel
+meta = Meta(name="wide", description="Agents, two dozen at once or one after the other", phases=["Work"])
+async def main(args):
+    said = await parallel([two(i) for i in range(24)])
+    return {"rest": said}
+
+async def two(i: int):
+    first = await agent(f"chaos wide {i}", phase="Work")
+    return await agent(f"chaos then {i}: {first}", phase="Work")
+"""
+SCRIPTS = {"everything.py": PYTHON, "everything.js": JAVASCRIPT, "wide.py": WIDE}
 INNER = """from tenuto import Meta, agent, log
 meta = Meta(name="inner", description="Called by the others")
 async def main(args):

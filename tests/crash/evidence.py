@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ SAME = ("status", "error", "census", "verification", "failures")
 """What of a report must be as in the undisturbed run."""
 LOST, DONE = "unknown_outcome", 0
 REPORT = "TENUTO_CHAOS_REPORT"
+Asked = Counter[tuple[str, int]]
+"""Prompt and turn -> requests."""
 
 
 def holds(ran: Ran, calm: Ran, bench: Bench, told: object) -> None:
@@ -23,7 +26,7 @@ def holds(ran: Ran, calm: Ran, bench: Bench, told: object) -> None:
     The same result; what had finished was asked for once; effects happened once; no process, clone or sandbox is left.
     """
     same_end(ran, calm, told)
-    paid_once(ran, calm, told)
+    paid_once(asked_for(ran.requests), asked_for(calm.requests), under_way(ran.kills, ran.spans, ran.prompts), told)
     effects_once(ran, told)
     nothing_left(ran, bench, told)
 
@@ -36,27 +39,33 @@ def same_end(ran: Ran, calm: Ran, told: object) -> None:
     assert (ran.merged, ran.status) == (calm.merged, calm.status), told
 
 
-def paid_once(ran: Ran, calm: Ran, told: object) -> None:
-    """A request that the undisturbed run did not make belongs to an agent that was under way at a kill."""
-    assert not calm.asked - ran.asked, (told, "never asked for", calm.asked - ran.asked)
+def paid_once(asked: Asked, expected: Asked, under_way: Counter[str], told: object) -> None:
+    """A request that the undisturbed run would not make belongs to an agent that was under way at a kill."""
+    assert not expected - asked, (told, "never asked for", expected - asked)
     again: Counter[str] = Counter()
-    for (prompt, _turn), times in (ran.asked - calm.asked).items():
+    for (prompt, _turn), times in (asked - expected).items():
         again[prompt] += times
-    assert not again - under_way(ran), (told, "paid twice", again - under_way(ran))
+    assert not again - under_way, (told, "paid twice", again - under_way)
 
 
-def under_way(ran: Ran) -> Counter[str]:
-    """Prompt -> how often a kill met an agent with it."""
+def asked_for(requests: Iterable[dict[str, Any]]) -> Asked:
+    """How often each turn of each prompt was asked for."""
+    return Counter((record["prompt"], record.get("turn") or 1) for record in requests)
+
+
+def under_way(
+    kills: Iterable[float], spans: Mapping[str, tuple[float, float]], prompts: Mapping[str, str]
+) -> Counter[str]:
+    """Prompt -> how often a kill met an agent with it, from what is known by agent."""
     return Counter(
-        ran.prompts[agent]
-        for moment in ran.kills
-        for agent, (since, ended) in ran.spans.items()
-        if since < moment <= ended
+        prompts[agent] for moment in kills for agent, (since, ended) in spans.items() if since < moment <= ended
     )
 
 
 def effects_once(ran: Ran, told: object) -> None:
     """A command that must not run twice did not; of others, one more for each kill at the most."""
+    if "once" not in ran.report["result"]:
+        return  # a script without commands
     outcome, lines = ran.report["result"]["once"], ran.effects
     assert outcome in (DONE, LOST), told
     assert lines.get("once.log", 0) <= 1, (told, lines)
@@ -74,19 +83,23 @@ def nothing_left(ran: Ran, bench: Bench, told: object) -> None:
 
 
 def write_down(case: str, ran: Ran, calm: Ran, **more: Any) -> None:
-    """Add a line to the report, if one is wanted: JSON Lines, or a table where its name ends in `.md`."""
-    path = os.environ.get(REPORT)
-    line = {
-        "case": case,
+    """Add a run to the report."""
+    report(
+        case,
         **more,
-        "kills": len(ran.kills),
-        "resumed_s": ran.resumed_s,
-        "events": ran.events,
-        "seconds": round(ran.seconds, 1),
-        "undisturbed_s": round(calm.seconds, 1),
-        "requests": len(ran.requests),
-        "undisturbed_requests": len(calm.requests),
-    }
+        kills=len(ran.kills),
+        resumed_s=ran.resumed_s,
+        events=ran.events,
+        seconds=round(ran.seconds, 1),
+        undisturbed_s=round(calm.seconds, 1),
+        requests=len(ran.requests),
+        undisturbed_requests=len(calm.requests),
+    )
+
+
+def report(case: str, **more: Any) -> None:
+    """Add a line to the report, if one is wanted: JSON Lines, or a table where its name ends in `.md`."""
+    line, path = {"case": case, **more}, os.environ.get(REPORT)
     print(json.dumps(line))
     if path:
         append(Path(path), line)

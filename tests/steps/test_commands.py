@@ -10,7 +10,7 @@ import pytest
 from obstore.exceptions import GenericError
 from temporalio.exceptions import ApplicationError
 
-from tenuto.activities.steps import journal
+from tenuto.activities import until_kept
 from tenuto.workflows.step_contracts import RunCommandInput
 
 from .conftest import RUN, Stage, until
@@ -106,7 +106,7 @@ async def test_a_command_that_was_lost_in_the_queue_is_run(stage: Stage, monkeyp
 
 async def test_an_outcome_is_kept_however_often_the_store_fails(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     await stage.prepare()
-    monkeypatch.setattr(journal, "KEEP_AGAIN_MAX_S", 0.01)
+    monkeypatch.setattr(until_kept, "PAUSE_MAX_S", 0.01)
     put = stage.store.put
     failed: list[str] = []
 

@@ -98,7 +98,9 @@ async def _credentials(settings: Settings) -> list[Finding]:
 async def _temporal(settings: Settings) -> list[Finding]:
     from ..connect import Unreachable, connect
     from ..service import server, service
+    from .session import keep_stdout
 
+    keep_stdout()
     if settings.embedded:
         try:
             program = server.binary()

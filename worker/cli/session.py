@@ -6,7 +6,7 @@ import asyncio
 import getpass
 import os
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,6 +52,7 @@ class Connection:
             if running is None:
                 raise Unreachable("the embedded service is not running: tenuto up")
             settings = settings.at(running.address, running.ui)
+        keep_stdout()
         try:
             async with asyncio.timeout(CONNECT_S):
                 return await connect(settings)
@@ -60,6 +61,17 @@ class Connection:
                 f"no Temporal Service answered at {settings.address} within {CONNECT_S:.0f} s; check TEMPORAL_ADDRESS, "
                 "or unset it to use the embedded service"
             ) from None
+
+
+@cache
+def keep_stdout() -> None:
+    """Have the SDK's core say nothing: it warns of requests that it tries again on stdout, which is for the result.
+
+    What comes of such a request a command says itself. To be called before the first Client is made.
+    """
+    from temporalio.runtime import Runtime, TelemetryConfig
+
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)), error_if_already_set=False)
 
 
 def open_runs(settings: Settings, *, starts: bool = True) -> Runs:
