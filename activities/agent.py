@@ -7,6 +7,7 @@ waiting agent holds no slot, and the next attempt, on whichever Worker, goes on 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from tenuto.workflows import failure_kinds as kinds
+from tenuto.workflows.change_contracts import material_mark
 from tenuto.workflows.contracts import AgentFailureDetails, AgentProgress, RunAgentInput, RunAgentResult, Usage
 
 from .agent_record import write_record
@@ -135,7 +137,7 @@ class _Attempt:
         return value
 
     async def _converse(self) -> RunAgentResult:
-        input, transcript = self._input, self._transcript
+        input, transcript = await self._with_material(), self._transcript
         if input.resumed is not None:
             self._api.open_gates_of(input.run_id, input.resumed)
         if self._was_held:
@@ -170,6 +172,15 @@ class _Attempt:
         if self._kept is not None and self._kept.commit is not None:
             given["commit"] = self._kept.commit
         return RunAgentResult(value=value, usage=_counted(transcript.usage), **given)
+
+    async def _with_material(self) -> RunAgentInput:
+        """The call with the whole text of its prompt, for the conversation and the record."""
+        input = self._input
+        if input.material is not None:
+            text = (await self._store.get(input.material)).decode()
+            prompt = input.prompt.replace(material_mark(hashlib.sha256(text.encode()).hexdigest()), text.rstrip())
+            self._input = input = input.model_copy(update={"prompt": prompt})
+        return input
 
     def _form(self) -> OutputForm | None:
         if self._input.output_schema is None:

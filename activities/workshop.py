@@ -14,7 +14,7 @@ from tenuto.workflows import failure_kinds as kinds
 from tenuto.workflows.contracts import RunAgentInput
 from tenuto.workflows.policy.decide import Rules
 from tenuto.workflows.policy.rules import RuleError
-from tenuto.workflows.setup_contracts import AgentDefinition, RunSetup
+from tenuto.workflows.setup_contracts import AgentDefinition, RunSetup, WorkspaceOptions
 
 from .context_items import resolve_context
 from .errors import AgentFailed
@@ -38,6 +38,8 @@ from .workspace.merge import bring_conflict_into
 
 log = logging.getLogger(__name__)
 
+_CHANGING = ("Bash", "Write", "Edit")
+"""Tools by which an agent changes its checkout."""
 COMMON_KEPT_MAX = 256
 """Setups, agent types and lists of tools whose rules are kept."""
 
@@ -77,21 +79,25 @@ class Workshop:
         definition = _definition(setup, input.agent_type)
         common = self._what_siblings_share(setup, input, definition)
         rules = common.rules
-        clone = await self._clone(setup, input) if input.isolation == "worktree" else None
+        looks = input.base is not None and not any(rules.offers(tool) for tool in _CHANGING)
+        clone = await self._clone(setup, input, looks=looks) if input.isolation == "worktree" else None
         folder = folder_of(input.run_id, input.agent)
         try:
             place = await self._place(setup, common, folder, clone, say)
             context = await asyncio.to_thread(self._context, input, rules, place) if input.context else []
         except OSError as error:
             raise AgentFailed(kinds.WORKSPACE, f"the workspace cannot be used: {error}") from error
-        told = await self._prepare(clone, setup, input, place) if clone is not None else None
+        told = await self._prepare(clone, setup, input, place) if clone is not None and not looks else None
         outfit = Outfit(
             belt=Belt(
                 await self._with_servers(common.offer, setup, rules, place), place, ToolJournal(self._store, folder)
             ),
             standing=[setup.instructions] if setup.instructions else [],
             context=context,
-            own=[_surroundings(place, setup), *([definition.prompt] if definition and definition.prompt else [])],
+            own=[
+                _surroundings(place, input.base or setup.base),
+                *([definition.prompt] if definition and definition.prompt else []),
+            ],
             told=told,
         )
         return _Finished(outfit) if clone is None else _InClone(outfit, clone, input)
@@ -136,7 +142,8 @@ class Workshop:
 
     # ------------------------------------------------------------------------------------------ own checkouts
 
-    async def _clone(self, setup: RunSetup, input: RunAgentInput) -> Clone:
+    async def _clone(self, setup: RunSetup, input: RunAgentInput, *, looks: bool) -> Clone:
+        """The agent's clone. Who only looks at a commit gets its files and nothing besides."""
         if setup.base is None or setup.workspace is None:
             raise AgentFailed(
                 "worktree",
@@ -144,11 +151,24 @@ class Workshop:
             )
         agent = input.checkout or input.agent
         try:
+            if input.base is not None:
+                await self._renew(input.run_id, agent, input.base)
             return await self._clones.open(
-                input.run_id, agent, Path(setup.workspace), setup.base, setup.options, remote=setup.remote
+                input.run_id,
+                agent,
+                Path(setup.workspace),
+                input.base or setup.base,
+                WorkspaceOptions() if looks else setup.options,
+                remote=setup.remote,
             )
-        except WorktreeImpossible as error:
+        except (WorktreeImpossible, KeepFailed) as error:
             raise AgentFailed("worktree", str(error)) from error
+
+    async def _renew(self, run_id: str, agent: str, base: str) -> None:
+        """Have a checkout begin at what was kept of it: a revision follows its commit, and is none beside it."""
+        found = await self._clones.find(run_id, agent)
+        if found is not None and found.top.is_dir() and found.base != base:
+            await keep(found)
 
     async def _prepare(self, clone: Clone, setup: RunSetup, input: RunAgentInput, place: Place) -> str | None:
         """Make a clone ready to work in; what to tell an agent that is to mend a conflict."""
@@ -229,14 +249,12 @@ def _server_tools(rules: Rules) -> list[dict[str, Any]]:
     return made
 
 
-def _surroundings(place: Place, setup: RunSetup) -> str:
+def _surroundings(place: Place, base: str | None) -> str:
     """Where the agent is, for its `system`. After what siblings share: in clones it differs."""
     lines = [f"Working directory: {place.root}", "Platform: linux"]
     if not place.shared:
-        lines.append(
-            f"It is a git checkout of your own, at commit {setup.base}. What you leave in it is kept as a commit."
-        )
-    elif setup.base is not None:
+        lines.append(f"It is a git checkout of your own, at commit {base}. What you leave in it is kept as a commit.")
+    elif base is not None:
         lines.append(
             "It is a git checkout that other agents work in at the same time: git commands that change the checkout, "
             "the index or the stash are refused."

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -21,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from . import control_contracts, models
+    from .authors import Authors
     from .carry_contracts import OpenCall, QueuedAgent
     from .contracts import AgentState, RunAgentInput, RunAgentResult
     from .failure_kinds import BAD_OPTION, MERGE_CONFLICT, SKIPPED, THROWN_KINDS, UNKNOWN_AGENT_TYPE, UNUSABLE_SCHEMA
@@ -45,8 +44,7 @@ class AgentCalls:
         self._opening: asyncio.Task[None] | None = None
         self._asked: dict[str, Literal["skip", "restart"]] = {}
         """What a person asked for an agent whose task is being cancelled for it."""
-        self.authors: dict[str, RunAgentInput] = {}
-        """By digest of the value that each gave; without prompts, which are in their conversations."""
+        self.authors = Authors()
         self.queued: dict[str, QueuedAgent] = {}
         """Those that wait for their turn, by agent id."""
 
@@ -208,7 +206,7 @@ class AgentCalls:
                         input = input.model_copy(update={"resumed": run.holds.resumed})
                     result = await execute_agent(input, self._queue(input))
             if input.merge == QUEUE:
-                result = await run.merges.integrate(input, result, self._go_on)
+                result = await run.merges.integrate(input, result, self.go_on)
         except NotMerged as error:
             # It did its work, which is kept; that it is not on the run's branch is what has to be known.
             result = error.result
@@ -224,7 +222,7 @@ class AgentCalls:
             return self._failed(agent, error)
         agent.model = result.model or agent.model
         ledger.end(agent, state, workflow.time(), result.usage, result.attempts)
-        self._remember(input, result)
+        self.authors.remember(input, result.value, result.commit)
         return Outcome(value=result.value)
 
     @asynccontextmanager
@@ -239,7 +237,7 @@ class AgentCalls:
         finally:
             self.queued.pop(input.agent, None)
 
-    async def _go_on(self, input: RunAgentInput) -> RunAgentResult:
+    async def go_on(self, input: RunAgentInput) -> RunAgentResult:
         """An agent that already counts as running takes its place in the width again."""
         async with self._run.width.to_finish, self._run.pending.to_finish:
             return await execute_agent(input, self._queue(input))
@@ -265,15 +263,6 @@ class AgentCalls:
         return RunAgentInput(
             run_id=run.id, agent=agent.id, prompt=prompt, model=agent.model, label=agent.label, **given
         )
-
-    def _remember(self, input: RunAgentInput, result: RunAgentResult) -> None:
-        """Who gave this value, for reviews of it. An agent of a worktree is not asked again: its checkout is gone."""
-        if input.isolation is None:
-            self.authors[_digest(result.value)] = input.model_copy(update={"prompt": ""})
-
-    def author_of(self, work: Any) -> RunAgentInput | None:
-        """The latest agent whose value this is, without its prompt, which is in its conversation."""
-        return self.authors.get(_digest(work))
 
     def _queue(self, input: RunAgentInput) -> str | None:
         """Whoever works in the shared checkout goes where it lies; a worktree agent goes wherever commits can meet."""
@@ -335,10 +324,6 @@ class AgentCalls:
     def _refuse(self, agent: Agent, refusal: CallError) -> Outcome:
         self._run.ledger.fail(agent.id, agent.label, agent.phase, refusal.kind, refusal.message)
         return Outcome(error=refusal)
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _text(value: Any) -> str | None:

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from .contracts import RunAgentInput, RunAgentResult
     from .review_contracts import Borrowing, Grant, Granted, LeaseAsk, LeaseRequest, Refusal, Settled, Settlement
 
-OF_ONE_CALL = {"entry", "restarts", "resumed", "merge"}
+OF_ONE_CALL = {"entry", "restarts", "resumed", "merge", "material"}
 """Of an agent that is continued, what belonged to that call alone: its journal entry must not get another value."""
 
 
@@ -43,6 +43,8 @@ class Answer:
     input: RunAgentInput | None = None
     failure: str | None = None
     refusal: Refusal | None = None
+    commit: str | None = None
+    """What it left in a checkout of its own."""
 
 
 class Borrower:
@@ -98,7 +100,7 @@ class Borrower:
             self._ends.put(Settlement(agent=agent, state="failed", **given))
             return Answer(agent=agent, failure=f"{kind}: {message}")
         self._ends.put(_done(agent, result))
-        return Answer(agent=agent, value=result.value, input=input)
+        return Answer(agent=agent, value=result.value, input=input, commit=result.commit)
 
     def _input(self, agent: str, wanted: Wanted) -> RunAgentInput:
         has = self._borrowing

@@ -132,6 +132,21 @@ class HoldsState(Wire):
     resumed: int = 0
 
 
+class AuthorRow(Wire):
+    """An agent that gave a value, with the commit it left."""
+
+    input: RunAgentInput
+    commit: str | None = None
+
+
+class AuthorsState(Wire):
+    """Who gave what, by digest of the value, and by commit."""
+
+    by_value: dict[str, AuthorRow] = Field(default_factory=dict)
+    by_commit: dict[str, AuthorRow] = Field(default_factory=dict)
+    unclear: list[str] = Field(default_factory=list)
+
+
 class StepsState(Wire):
     """Numbers of steps."""
 
@@ -152,6 +167,8 @@ class Carried(Wire):
     ledger: LedgerState
     journal: JournalState
     authors: dict[str, RunAgentInput] = Field(default_factory=dict)
+    """As an earlier version carried them, by digest of the value."""
+    authors_known: AuthorsState = Field(default_factory=AuthorsState)
     steps: StepsState
     reviews: int = 0
     gates: GatesState

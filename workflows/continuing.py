@@ -17,7 +17,7 @@ from temporalio import workflow
 from .width import Width
 
 with workflow.unsafe.imports_passed_through():
-    from .carry_contracts import Carried
+    from .carry_contracts import AuthorsState, Carried
 
 if TYPE_CHECKING:
     from .run import Run
@@ -149,7 +149,7 @@ class Continuing:
             histories=self._number,
             **run.state(),
             journal=run.journal.state(),
-            authors=run.agents.authors if script.may_review else {},
+            authors_known=run.agents.authors.state() if script.may_review else AuthorsState(),
             steps=run.steps.state(),
             reviews=run.reviews.numbered,
             gates=run.gates.state(),
@@ -163,7 +163,7 @@ class Continuing:
         """Give every part of the run what it knew."""
         run = self._run
         run.journal.restore(carried.journal)
-        run.agents.authors = carried.authors
+        run.agents.authors.restore(carried.authors_known, carried.authors)
         run.steps.restore(carried.steps)
         run.reviews.numbered = carried.reviews
         run.gates.restore(carried.gates)

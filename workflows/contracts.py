@@ -292,6 +292,10 @@ class RunAgentInput(Wire):
     """Paths or texts put at the front, the same bytes for all siblings."""
     isolation: str | None = None
     merge: str | None = None
+    base: str | None = None
+    """Commit that its checkout begins at, where it is not the run's."""
+    material: str | None = None
+    """Store key of a text that takes the place of its mark in the prompt (`change_contracts.material_mark`)."""
     continues: str | None = None
     """Agent id: the prompt follows up on that agent's conversation, which was paid for there."""
     checkout: str | None = None

@@ -58,6 +58,7 @@ class MergeQueue:
             NotMerged: it did not fit, and the agent did not make it fit.
             ActivityError: cancelled.
         """
+        owner = input.checkout or input.agent
         async with self._turn:
             number = 0
             while True:
@@ -77,7 +78,7 @@ class MergeQueue:
                     update={
                         "agent": f"{input.agent}.{number}",
                         "continues": input.agent if number == 1 else f"{input.agent}.{number - 1}",
-                        "checkout": input.agent,
+                        "checkout": owner,
                         "conflict": ConflictInput(commit=result.commit, base=conflict.base),
                     }
                 )
@@ -86,7 +87,8 @@ class MergeQueue:
     def _given_up(self, input: RunAgentInput, result: RunAgentResult, conflict: MergeConflict) -> NotMerged:
         return NotMerged(
             f"the commit {result.commit} does not merge: the agent had {CONFLICTS_MAX} tries at the conflict in "
-            f"{', '.join(conflict.files)}. It is kept on the branch tenuto/{self._run.id}/{input.agent}",
+            f"{', '.join(conflict.files)}. It is kept on the branch "
+            f"tenuto/{self._run.id}/{input.checkout or input.agent}",
             result,
         )
 
@@ -98,7 +100,7 @@ class MergeQueue:
                 worktree_contracts.integrate_commit,
                 IntegrateCommitInput(
                     run_id=self._run.id,
-                    agent=input.agent,
+                    agent=input.checkout or input.agent,
                     commit=result.commit,
                     workspace=workspace,
                     base=setup.base,

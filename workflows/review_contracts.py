@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from .change_contracts import ReviewedChange
 from .contracts import RunAgentInput, Usage
 from .wire import Wire
 
@@ -133,6 +134,8 @@ class ReviewInput(Wire):
     """Full id of the model that revises where the author is not known."""
     author: RunAgentInput | None = None
     """The agent of the run whose value the work is; it revises in its own conversation."""
+    change: ReviewedChange | None = None
+    """The commit that the work is, or that its author left with it."""
 
 
 class Vote(Wire):
@@ -163,6 +166,8 @@ class ReviewResult(Wire):
     """Of the last round."""
     positions: list[Vote] = Field(default_factory=list)
     """Of a disputed work: the votes that contradict each other."""
+    commit: str | None = None
+    """The commit as it was last reviewed, where the work is one or came with one."""
 
 
 class ReviewOutcome(Wire):
@@ -170,3 +175,7 @@ class ReviewOutcome(Wire):
 
     result: ReviewResult | None = None
     refusal: Refusal | None = None
+    author: RunAgentInput | None = None
+    """Who revised last, where the work lies in a checkout."""
+    left_out: list[str] = Field(default_factory=list)
+    """Files of the commit whose diff no reviewer was shown, each with why."""

@@ -14,11 +14,13 @@ from temporalio.exceptions import ChildWorkflowError, is_cancelled_exception
 from .convergence import Convergence
 from .loans import Loans
 from .review import AdversarialReview
+from .reviewed_work import ReviewedWork
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from . import models
+    from .change_contracts import named_change
     from .convergence_contracts import ConvergeInput, ConvergeResult, ConvergeTerms
     from .failure_kinds import INTERNAL, SKIPPED
     from .patterns import PATTERNS
@@ -59,9 +61,10 @@ class Reviews:
         work = options.pop("work", None)
         try:
             terms = ReviewTerms.model_validate(options)
+            change = named_change(work)
         except ValidationError as error:
             return bad_arguments("review", error)
-        return await self._under_way(self._review(work, terms, phase))
+        return await self._under_way(self._review(ReviewedWork.of(self._run, work, change), terms, phase))
 
     async def converge(self, args: dict[str, Any], *, phase: str | None) -> Outcome:
         """Independent attempts until they agree. Never raises but for cancellation.
@@ -127,22 +130,24 @@ class Reviews:
     def _forget(self, task: asyncio.Task[Outcome]) -> None:
         self._tasks.pop(task, None)
 
-    async def _review(self, work: Any, terms: ReviewTerms, phase: str | None) -> Outcome:
+    async def _review(self, work: ReviewedWork, terms: ReviewTerms, phase: str | None) -> Outcome:
         run = self._run
         if terms.effort is None and run.input.effort:
             terms = terms.model_copy(update={"effort": run.input.effort})
-        given: dict[str, Any] = {}
-        if terms.revise is not None and (author := run.agents.author_of(work)) is not None:
-            given["author"] = author
-        input = ReviewInput(
-            borrowing=self.borrowing(phase),
-            work=work,
-            terms=terms,
-            model=models.resolve(terms.model or REVIEWER_MODEL, run.input.model),
-            author_model=models.resolve(None, run.input.model),
-            **given,
-        )
-        summary = f"review: {label_of(None, str(work)[:400])}"
+        with work.lent(revised=terms.revise is not None) as given:
+            input = ReviewInput(
+                borrowing=self.borrowing(phase),
+                work=work.work,
+                terms=terms,
+                model=models.resolve(terms.model or REVIEWER_MODEL, run.input.model),
+                author_model=models.resolve(None, run.input.model),
+                **given,
+            )
+            return await self._hold_review(work, input)
+
+    async def _hold_review(self, work: ReviewedWork, input: ReviewInput) -> Outcome:
+        run = self._run
+        summary = f"review: {label_of(None, str(work.work)[:400])}"
 
         async def start(child: str) -> Outcome:
             outcome = await workflow.execute_child_workflow(
@@ -156,8 +161,14 @@ class Reviews:
             )
             if outcome.result is None:
                 return _refused(outcome.refusal)
-            run.ledger.reviewed(_of_review(child, phase, work, outcome.result, self.loans.lent(child)))
-            return Outcome(value=outcome.result.model_dump())
+            run.ledger.reviewed(
+                _of_review(child, input.borrowing.phase, work.work, outcome.result, self.loans.lent(child))
+            )
+            await work.ended(outcome)
+            value = outcome.result.model_dump()
+            if outcome.result.commit is None:
+                del value["commit"]
+            return Outcome(value=value)
 
         return await self.lending("review", start)
 

@@ -137,6 +137,11 @@ class RunLedger:
         if agent.phase is not None and state in ("done", "cached"):
             self.phase(agent.phase).done += 1
 
+    def add_usage(self, agent: Agent, usage: Usage) -> None:
+        """What an agent used after it had ended once, as over a conflict of its commit."""
+        agent.usage = agent.usage.plus(usage)
+        self.usage = self.usage.plus(usage)
+
     def requeue(self, agent: Agent) -> None:
         """A running agent starts over."""
         agent.started = None

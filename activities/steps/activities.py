@@ -12,6 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from tenuto.workflows import failure_kinds as kinds
+from tenuto.workflows.change_contracts import ReadChangeInput, ReadChangeResult
 from tenuto.workflows.contracts import AgentProgress
 from tenuto.workflows.details import size
 from tenuto.workflows.gate_contracts import LookAtGateFilesInput, LookAtGateFilesResult
@@ -35,7 +36,7 @@ from tenuto.workflows.step_contracts import (
 
 from ..heartbeat import beating
 from ..store import Store
-from . import commands, files, gate_files, mcp, pull_request
+from . import changes, commands, files, gate_files, mcp, pull_request
 from .journal import StepJournal, folder_of
 from .station import PATIENCE, LargeValue, Station, Stations, StepAgain, StepFailed
 
@@ -63,7 +64,7 @@ class StepActivities:
         """What a Worker registers."""
         return [
             *(self.run_command, self.read_file, self.write_file, self.glob_files, self.grep_files),
-            *(self.call_mcp, self.open_pull_request, self.look_at_gate_files),
+            *(self.call_mcp, self.open_pull_request, self.look_at_gate_files, self.read_change),
         ]
 
     @activity.defn(name="run_command")
@@ -111,6 +112,11 @@ class StepActivities:
     async def look_at_gate_files(self, input: LookAtGateFilesInput) -> LookAtGateFilesResult:
         """Compare the files that define a check with the start of the run."""
         return await self._step(input, lambda station: gate_files.look(input, station, self._store))
+
+    @activity.defn(name="read_change")
+    async def read_change(self, input: ReadChangeInput) -> ReadChangeResult:
+        """Read what a commit changed, for reviewers."""
+        return await self._step(input, lambda station: changes.read_change(input, station, self._store))
 
     async def _step(self, input: StepInput, work: Callable[[Station], Awaitable[T]]) -> T:
         """One attempt.

@@ -22,13 +22,15 @@ async def review(
     """Have work judged by independent reviewers, and revised by its author until they accept it.
 
     Args:
-        work: text, or a plain value; reviewers see it and nothing of how it came about.
+        work: text, or a plain value; reviewers see it and nothing of how it came about. `{"commit": …, "paths": […]}`
+            is what that commit changed since the run's base (`paths`, if given, are patterns). With the answer of an
+            agent that had a worktree they see what it changed besides.
         reviewers: how many in each round; 2, or one for each lens.
         lenses: what each reviewer looks for; by default correctness, security, "assume it is wrong", …
         quorum: votes that decide; by default all.
         rounds: most rounds, 3 by default; without `revise` there is one.
         revise: what the author is told besides the objections. The author is the agent whose value `work` is, and goes
-            on in its own conversation; where there is none, an agent is asked in its place.
+            on in its own conversation and checkout; where there is none, an agent is asked in its place.
         model: of the reviewers, `opus` by default.
         effort: how hard they think.
 
@@ -38,9 +40,11 @@ async def review(
         `objections`, `evidence`, `reason` (why there is no vote). `rounds`: how many there were. `final`: the work as
         last reviewed. `objections`: those that stand; of disputed work, what both sides say. `evidence`: of the last
         round. `positions`: of disputed work, the votes that contradict each other.
+        `commit`: as last reviewed, where there is one.
 
     Raises:
-        RuntimeError: `bad_arguments: …`; `limit: …` when a cap of the run left not one reviewer.
+        RuntimeError: `bad_arguments: …`; `not_found: …`, no such commit; `limit: …` when a cap of the run left not
+            one reviewer.
     """
     raise _outside_a_run("review")
 

@@ -7,6 +7,7 @@ is meant, add a scenario under a new name (`…-v2`).
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import sys
@@ -73,6 +74,9 @@ class Played:
             raise ApplicationError("no such thing", type="invalid_request_error", non_retryable=True)
         if input.output_schema and "verdict" in input.output_schema.get("properties", {}):
             return RunAgentResult(value=_judged(input.prompt), usage=Usage(input_tokens=9, output_tokens=3, usd=0.002))
+        if "commit it" in input.prompt and input.isolation:
+            commit = hashlib.sha1(input.prompt.encode()).hexdigest()
+            return RunAgentResult(value="done", commit=commit, usage=Usage(input_tokens=8, output_tokens=2, usd=0.001))
         value: Any = {"n": 7} if input.output_schema else f"answer to: {input.prompt}"
         return RunAgentResult(value=value, usage=Usage(input_tokens=10, output_tokens=5, usd=0.001))
 

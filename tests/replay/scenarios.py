@@ -218,6 +218,13 @@ try { await review('one too many') } catch (error) { capped = error.name }
 return { reviewed, alone, voted, capped }
 """
 )
+CHANGE_REVIEWED = (
+    JS
+    + """const work = await agent('write and commit it', { isolation: 'worktree' })
+const own = await review(work, { lenses: ['alpha', 'beta'], revise: 'Mend and commit it.' })
+return [own, await review({ commit: 'HEAD', paths: ['src'] }, { reviewers: 1, revise: 'Mend it.' })]
+"""
+)
 CONVERGED = (
     JS
     + """const schema = { type: 'object' }
@@ -253,6 +260,10 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "orchestration-review-stopped-v1": replace(
         orchestration(REVIEW_WAITING, "waiting.py", waits=True), children={"adversarial-review-stopped-v1": "/review-1"}
+    ),
+    "orchestration-change-review-v1": replace(
+        orchestration(CHANGE_REVIEWED, "changes.js", **PREPARED),
+        children={"change-review-v1": "/review-1", "change-review-named-v1": "/review-2"},
     ),
     "orchestration-converge-v1": replace(
         orchestration(CONVERGED, "converged.js"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from temporalio import activity
 
+from tenuto.workflows.change_contracts import ReadChangeInput, ReadChangeResult
 from tenuto.workflows.gate_contracts import LookAtGateFilesInput, LookAtGateFilesResult
 from tenuto.workflows.journal_contracts import FileHashes, HashFilesInput, HashFilesResult
 from tenuto.workflows.setup_contracts import PrepareRunInput, PrepareRunResult, TidyRunInput, TidyRunResult
@@ -35,6 +36,7 @@ DEFAULTS: dict[type[StepInput], Any] = {
     GrepFilesInput: [FoundLine(path="a.py", line=1, text="x")],
     CallMcpInput: CallMcpResult(value={"n": 1}),
     OpenPullRequestInput: OpenPullRequestResult(branch="b", reason="no forge"),
+    ReadChangeInput: ReadChangeResult(commit="c" * 40, base="b" * 40, files=1, text="+new\n", sha256="0" * 64),
     LookAtGateFilesInput: LookAtGateFilesResult(tree="t1", definition="d1", files=1),
 }
 
@@ -62,6 +64,7 @@ class PlayedSteps:
         return [
             *(self.prepare_run, self.run_command, self.read_file, self.write_file, self.glob_files, self.grep_files),
             *(self.call_mcp, self.open_pull_request, self.tidy_run, self.hash_files, self.look_at_gate_files),
+            self.read_change,
         ]
 
     @activity.defn(name="hash_files")
@@ -133,4 +136,9 @@ class PlayedSteps:
     @activity.defn(name="look_at_gate_files")
     async def look_at_gate_files(self, input: LookAtGateFilesInput) -> LookAtGateFilesResult:
         result: LookAtGateFilesResult = await self._step(input)
+        return result
+
+    @activity.defn(name="read_change")
+    async def read_change(self, input: ReadChangeInput) -> ReadChangeResult:
+        result: ReadChangeResult = await self._step(input)
         return result
