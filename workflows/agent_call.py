@@ -190,7 +190,7 @@ class AgentCalls:
         try:
             if input.restarts is None and input.entry is None:
                 input = await run.journal.named(input, files)
-                result = await run.journal.recall(input)
+                result = await run.journal.recall(input.entry or "", agent.id, agent.label, agent.phase)
             else:
                 result = None
             if result is not None:

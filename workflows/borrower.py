@@ -16,6 +16,7 @@ from .outbox import Outbox
 
 with workflow.unsafe.imports_passed_through():
     from .contracts import RunAgentInput, RunAgentResult
+    from .journal import Material, key_of
     from .review_contracts import Borrowing, Grant, Granted, LeaseAsk, LeaseRequest, Refusal, Settled, Settlement
 
 OF_ONE_CALL = {"entry", "restarts", "resumed", "merge", "material"}
@@ -77,15 +78,29 @@ class Borrower:
         self._numbered += 1
         number, phase = self._numbered, self._borrowing.phase
         asked = self._asked[number] = asyncio.get_running_loop().create_future()
-        self._asks.put(LeaseAsk(number=number, label=wanted.label, phase=phase, model=wanted.model))
+        key = self._key(wanted)
+        named = {} if key is None else {"key": key}
+        self._asks.put(LeaseAsk(number=number, label=wanted.label, phase=phase, model=wanted.model, **named))
         grant = await asked
         if grant.agent is None:
             refusal = grant.refusal or Refusal(kind="internal", message="the run gave no agent and no reason")
             return Answer(agent=None, failure=f"{refusal.kind}: {refusal.message}", refusal=refusal)
-        return await self._run(grant.agent, wanted)
+        input = self._input(grant.agent, wanted)
+        if grant.entry is not None:
+            input.entry = grant.entry
+        if (recalled := grant.recalled) is not None:
+            return Answer(agent=grant.agent, value=recalled.value, input=input, commit=recalled.commit)
+        return await self._run(grant.agent, input)
 
-    async def _run(self, agent: str, wanted: Wanted) -> Answer:
-        input = self._input(agent, wanted)
+    def _key(self, wanted: Wanted) -> str | None:
+        """Of the journal; `None` where it has none: what came before in the conversation is not known by an entry."""
+        terms, like = self._borrowing.journal, wanted.like
+        if terms is None or (like is not None and like.entry is None):
+            return None
+        material = Material(base=terms.base, instructions=terms.instructions)
+        return key_of(self._input("", wanted), material, continues=None if like is None else like.entry)
+
+    async def _run(self, agent: str, input: RunAgentInput) -> Answer:
         try:
             result = await execute_agent(input, self._borrowing.workspace_queue if input.setup else None)
         except asyncio.CancelledError:

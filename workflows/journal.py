@@ -35,8 +35,11 @@ class Material:
     """Path -> sha256 of the files that the call says it depends on."""
 
 
-def key_of(input: RunAgentInput, material: Material) -> str:
+def key_of(input: RunAgentInput, material: Material, *, continues: str | None = None) -> str:
     """sha256 over canonical JSON of all that decides the answer of a call.
+
+    Args:
+        continues: the entry of the agent whose conversation goes on.
 
     Label, phase, caps (`max_usd`, `timeout`, `stall_ms`) and the run's and the agent's ids are not in it.
     """
@@ -50,11 +53,13 @@ def key_of(input: RunAgentInput, material: Material) -> str:
         "tools": input.tools,
         "context": _context(input.context or (), material.context),
         "inputs": dict(material.inputs),
-        "base": material.base if input.isolation is not None else None,
+        "base": (input.base or material.base) if input.isolation is not None else None,
         "instructions": material.instructions if input.setup is not None else None,
         "equipped": input.setup is not None,
         "simulate": input.simulate,
     }
+    if continues is not None:
+        given["continues"] = continues
     return hashlib.sha256(_canonical(given).encode()).hexdigest()
 
 

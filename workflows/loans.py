@@ -10,12 +10,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 from .outbox import Outbox
 
 with workflow.unsafe.imports_passed_through():
     from .failure_kinds import INTERNAL
-    from .review_contracts import Grant, Granted, LeaseAsk, LeaseRequest, Refusal, Settled, Settlement
+    from .review_contracts import Grant, Granted, LeaseAsk, LeaseRequest, Recalled, Refusal, Settled, Settlement
     from .run_state import Agent, label_of
     from .script.protocol import CallError
 
@@ -79,7 +80,8 @@ class _Loan:
                 self._refuse(ask, agent, refusal)
                 continue
             run.ledger.queue(agent)
-            task = asyncio.create_task(self._lend(ask, agent))
+            entry = None if ask.key is None else run.journal.entry_of(ask.key)
+            task = asyncio.create_task(self._lend(ask, agent, entry))
             self._tasks[task] = None
             task.add_done_callback(self._forget)
 
@@ -98,9 +100,26 @@ class _Loan:
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task, None)
 
-    async def _lend(self, ask: LeaseAsk, agent: Agent) -> None:
+    async def _recalled(self, ask: LeaseAsk, agent: Agent, entry: str) -> bool:
+        """Answer from the journal of the run that this one resumes; false where the agent has to work."""
+        run = self._run
+        found = await run.journal.recall(entry, agent.id, agent.label, agent.phase)
+        if found is None:
+            return False
+        agent.model = found.model or agent.model
+        run.ledger.end(agent, "cached", workflow.time())
+        recalled = Recalled(value=found.value)
+        if found.commit is not None:
+            recalled.commit = found.commit
+        self._grants.put(Grant(number=ask.number, agent=agent.id, entry=entry, recalled=recalled))
+        run.show_progress()
+        return True
+
+    async def _lend(self, ask: LeaseAsk, agent: Agent, entry: str | None) -> None:
         run = self._run
         try:
+            if entry is not None and await self._recalled(ask, agent, entry):
+                return
             async with run.width.to_finish, run.pending.to_finish:
                 # Money may have gone while this call was queued.
                 if refusal := run.agents.refusal(agents=0):
@@ -109,9 +128,12 @@ class _Loan:
                     return
                 run.ledger.start(agent, workflow.time())
                 self._out[agent.id] = asyncio.get_running_loop().create_future()
-                self._grants.put(Grant(number=ask.number, agent=agent.id))
+                grant = Grant(number=ask.number, agent=agent.id)
+                if entry is not None:
+                    grant.entry = entry
+                self._grants.put(grant)
                 ended = await self._out[agent.id]
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, ActivityError):  # of a recall that was cancelled with the run
             run.ledger.end(agent, "skipped", workflow.time())
             raise
         agent.model = ended.model or agent.model

@@ -81,22 +81,29 @@ class Journal:
         )
         return input.model_copy(update={"entry": self._ordinals.name(key_of(input, material))})
 
-    async def recall(self, input: RunAgentInput) -> RunAgentResult | None:
-        """What a named call came to in the earlier run, or `None` if it has to be made."""
-        entry = input.entry or ""
+    def entry_of(self, key: str) -> str:
+        """The name of the next call with this key, for an agent that a Child Workflow borrows."""
+        return self._ordinals.name(key)
+
+    async def recall(self, entry: str, agent: str, label: str, phase: str | None) -> RunAgentResult | None:
+        """What a named call came to in the earlier run, or `None` if it has to be made.
+
+        Args:
+            agent: id of the call in this run, with its label and phase.
+        """
         was = self._entries.pop(entry, None)
         if was is None:
             if why := self._lost.get(entry):
-                self._run.say(f"{input.label}: not reused: {why}")
+                self._run.say(f"{label}: not reused: {why}")
             return None
-        call = wire.RecalledCall(entry=entry, was=was, agent=input.agent, label=input.label)
-        if input.phase is not None:
-            call.phase = input.phase
+        call = wire.RecalledCall(entry=entry, was=was, agent=agent, label=label)
+        if phase is not None:
+            call.phase = phase
         if entry in self._left:
             call.left = self._left[entry]
         found: wire.RecalledAgent = await self._recalls.ask(call)
         if not found.found:
-            self._run.say(f"{input.label}: not reused: its record is no longer in the store")
+            self._run.say(f"{label}: not reused: its record is no longer in the store")
             return None
         given: dict[str, Any] = {key: getattr(found, key) for key in ("model", "commit") if getattr(found, key)}
         return RunAgentResult(value=found.value, **given)

@@ -27,6 +27,8 @@ class LeaseAsk(Wire):
     label: str
     phase: str | None = None
     model: str
+    key: str | None = None
+    """Of the journal: what its answer rests on."""
 
 
 class LeaseRequest(Wire):
@@ -45,12 +47,23 @@ class Refusal(Wire):
     name: str = "Error"
 
 
+class Recalled(Wire):
+    """What the agent of an earlier run came to, which this one need not pay for again."""
+
+    value: Any = None
+    commit: str | None = None
+
+
 class Grant(Wire):
     """The answer to one `LeaseAsk`: the id of the agent, whose turn it is now, or why there is none."""
 
     number: int
     agent: str | None = None
     refusal: Refusal | None = None
+    entry: str | None = None
+    """Name of its journal entry."""
+    recalled: Recalled | None = None
+    """It has answered already: it is not to be run, nor settled."""
 
 
 class Granted(Wire):
@@ -78,6 +91,13 @@ class Settled(Wire):
     settlements: list[Settlement]
 
 
+class JournalTerms(Wire):
+    """What the keys of a child's agents rest on besides their calls (`journal.Material`)."""
+
+    base: str | None = None
+    instructions: str = ""
+
+
 class Borrowing(Wire):
     """What every agent of a child has from its run."""
 
@@ -86,6 +106,7 @@ class Borrowing(Wire):
     setup: str | None = None
     simulate: bool = False
     phase: str | None = None
+    journal: JournalTerms | None = None
 
 
 # --------------------------------------------------------------------------------------------------- reviews

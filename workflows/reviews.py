@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from .convergence_contracts import ConvergeInput, ConvergeResult, ConvergeTerms
     from .failure_kinds import INTERNAL, SKIPPED
     from .patterns import PATTERNS
-    from .review_contracts import Borrowing, Refusal, ReviewInput, ReviewResult, ReviewTerms
+    from .review_contracts import Borrowing, JournalTerms, Refusal, ReviewInput, ReviewResult, ReviewTerms
     from .review_views import ReviewView, VoteView, beginning
     from .run_state import label_of
     from .script.protocol import CallError, Outcome
@@ -204,6 +204,10 @@ class Reviews:
             given["setup"] = run.setup.key
         if run.input.simulate:
             given["simulate"] = True
+        setup = run.setup
+        given["journal"] = (
+            JournalTerms() if setup is None else JournalTerms(base=setup.base, instructions=setup.instructions_sha256)
+        )
         return Borrowing(run_id=run.id, workspace_queue=run.workspace_queue, phase=phase, **given)
 
     async def lending(self, name: str, start: Callable[[str], Awaitable[Outcome]]) -> Outcome:
