@@ -10,12 +10,14 @@ from typing import Any
 
 from temporalio import activity
 
-from tenuto.workflows.contracts import Usage
+from tenuto.workflows.contracts import RunReport, Usage
+from tenuto.workflows.journal import Ordinals, step_key
 from tenuto.workflows.journal_contracts import (
     FileHashes,
     HashedCall,
     HashFilesInput,
     HashFilesResult,
+    KnownAnswer,
     OpenJournalInput,
     OpenJournalResult,
     RecallAgentsInput,
@@ -60,7 +62,10 @@ class JournalActivities:
         records = dict(zip(leaving, await self._records(input.resumed, leaving), strict=True))
         lost = await _lost(records, input.workspace)
         kept = {name: entry for name, entry in entries.items() if name not in lost}
+        answers = await self._answers(input.resumed)
+        given = {"answers": answers} if answers else {}
         return OpenJournalResult(
+            **given,
             entries={name: entry.agent for name, entry in kept.items()},
             left={name: entry.left for name, entry in kept.items() if entry.left != "nothing"},
             lost=lost,
@@ -92,6 +97,20 @@ class JournalActivities:
         return HashFilesResult(
             calls=await asyncio.to_thread(_hashes, Path(setup.workspace or ""), rules_of(setup), input.calls)
         )
+
+    async def _answers(self, run_id: str) -> dict[str, KnownAnswer]:
+        """By entry: what people answered. A default that was taken is no answer, and is asked for again."""
+        try:
+            report = RunReport.model_validate_json(await self._store.get(f"runs/{run_id}/report.json"))
+        except (FileNotFoundError, ValueError):
+            return {}  # it did not come to its end
+        ordinals, found = Ordinals(), dict[str, KnownAnswer]()
+        for view in report.questions:
+            key = step_key("ask", {"question": view.question, "options": view.options or None})
+            entry = ordinals.name(key or "")
+            if view.state == "answered":
+                found[entry] = KnownAnswer(answer=view.answer, by=view.by, at=view.answered_at)
+        return found
 
     async def _records(self, run_id: str, entries: Iterable[Entry]) -> list[dict[str, Any] | None]:
         turns = asyncio.Semaphore(READS_AT_ONCE)

@@ -21,6 +21,7 @@ from .contracts import (
     WaitingFor,
 )
 from .gate_contracts import GateView
+from .journal_contracts import KnownAnswer
 from .people_contracts import QuestionView
 from .setup_contracts import PrepareRunResult
 from .wire import Wire
@@ -107,6 +108,7 @@ class JournalState(Wire):
     entries: dict[str, str] = Field(default_factory=dict)
     left: dict[str, str] = Field(default_factory=dict)
     lost: dict[str, str] = Field(default_factory=dict)
+    answers: dict[str, KnownAnswer] = Field(default_factory=dict)
 
 
 class GatesState(Wire):

@@ -63,6 +63,24 @@ def key_of(input: RunAgentInput, material: Material, *, continues: str | None = 
     return hashlib.sha256(_canonical(given).encode()).hexdigest()
 
 
+STEP_ARGUMENTS = {
+    "sh": ("command", "cwd", "env"),
+    "write": ("path", "text"),
+    "mcp": ("server", "tool", "input"),
+    "ask": ("question", "options"),
+}
+"""By step that has entries: the arguments that make it the same. What only looks is looked at again."""
+
+
+def step_key(op: str, args: Mapping[str, Any]) -> str | None:
+    """As `key_of`, of a step; `None` for one that has no entries."""
+    names = STEP_ARGUMENTS.get(op)
+    if names is None:
+        return None
+    given = {name: args[name] for name in names if args.get(name) is not None}
+    return hashlib.sha256(_canonical({"step": op, **given}).encode()).hexdigest()
+
+
 def needs_files(input: RunAgentInput, inputs: Sequence[str]) -> bool:
     """Whether the workspace has to be looked at for the key of a call."""
     if input.setup is None:

@@ -22,6 +22,14 @@ class OpenJournalInput(Wire):
     workspace: str | None = None
 
 
+class KnownAnswer(Wire):
+    """What a person answered to a question of the earlier run."""
+
+    answer: Any = None
+    by: str | None = None
+    at: str | None = None
+
+
 class OpenJournalResult(Wire):
     """The entries of an earlier run, each `{key}-{ordinal}`."""
 
@@ -31,6 +39,8 @@ class OpenJournalResult(Wire):
     """Entry -> `files` or `commit`, where its agent left any outside of the store."""
     lost: dict[str, str] = Field(default_factory=dict)
     """Entry -> why it cannot be taken: what it left in the workspace is no longer there."""
+    answers: dict[str, KnownAnswer] = Field(default_factory=dict)
+    """Entry of `ask()` -> what a person answered."""
 
 
 class RecalledCall(Wire):

@@ -100,6 +100,13 @@ class Questions:
             asked_at=_iso(workflow.now()),
         )
         self._asked[view.id] = view
+        if (known := self._run.journal.answer_to(args)) is not None:
+            view.state, view.answer, view.by, view.answered_at = "answered", known.answer, known.by, known.at
+            self._run.say(
+                f"question {view.id}: {_short(view.question)} · answered by {known.by or 'someone'} in "
+                f"{self._run.input.resume_from}: {_short(str(known.answer))}"
+            )
+            return Outcome(value=view.answer)
         self._run.say(f"question {view.id}: {_short(view.question)} · tenuto answer {self._run.id} {view.id} ANSWER")
         return view
 

@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from . import journal_contracts as wire
     from .carry_contracts import JournalState
     from .contracts import RunAgentInput, RunAgentResult
-    from .journal import Material, Ordinals, key_of, needs_files
+    from .journal import Material, Ordinals, key_of, needs_files, step_key
 
 if TYPE_CHECKING:
     from .run import Run
@@ -33,6 +33,7 @@ class Journal:
         self._entries: dict[str, str] = {}
         self._left: dict[str, str] = {}
         self._lost: dict[str, str] = {}
+        self._answers: dict[str, wire.KnownAnswer] = {}
         self._recalls = _Batch(self._recall_all)
         self._hashes = _Batch(self._hash_all)
 
@@ -40,10 +41,14 @@ class Journal:
         """Go on from what `state` gave."""
         self._ordinals = Ordinals(state.ordinals)
         self._entries, self._left, self._lost = state.entries, state.left, state.lost
+        self._answers = state.answers
 
     def state(self) -> JournalState:
         """All of it, to be taken along."""
-        return JournalState(ordinals=self._ordinals.next, entries=self._entries, left=self._left, lost=self._lost)
+        state = JournalState(ordinals=self._ordinals.next, entries=self._entries, left=self._left, lost=self._lost)
+        if self._answers:
+            state.answers = self._answers
+        return state
 
     async def open(self) -> None:
         """Look at what the earlier run left, if there is one. Raises `ActivityError` when cancelled."""
@@ -59,6 +64,7 @@ class Journal:
             summary=f"open the journal of {resumed}",
         )
         self._entries, self._left, self._lost = found.entries, found.left, found.lost
+        self._answers = found.answers
         self._run.say(f"resumes {resumed}: {len(found.entries)} finished agents can be reused")
 
     async def named(self, input: RunAgentInput, inputs: list[str]) -> RunAgentInput:
@@ -84,6 +90,12 @@ class Journal:
     def entry_of(self, key: str) -> str:
         """The name of the next call with this key, for an agent that a Child Workflow borrows."""
         return self._ordinals.name(key)
+
+    def answer_to(self, args: dict[str, Any]) -> wire.KnownAnswer | None:
+        """What a person has answered to this question in the earlier run."""
+        key = step_key("ask", {"question": args["question"], "options": list(args.get("options") or ()) or None})
+        assert key is not None
+        return self._answers.pop(self.entry_of(key), None)
 
     async def recall(self, entry: str, agent: str, label: str, phase: str | None) -> RunAgentResult | None:
         """What a named call came to in the earlier run, or `None` if it has to be made.

@@ -41,6 +41,10 @@ class StepInput(Wire):
     """No other step of the run gives back a large value meanwhile. Without it a step whose value has more than
     `LARGE_BYTES` fails with type `large_value`, and is asked again with it: values that come together are decoded
     together, and the detector of deadlocks fires after 2 s of that (MEASURED with six of 50 MB)."""
+    entry: str | None = None
+    """Name of its journal entry, for a step that a later run may take over."""
+    resumed: str | None = None
+    """The run that this one resumes: a step that was made there is not made again while it holds."""
 
 
 class RunCommandInput(StepInput):

@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from . import step_values
     from .carry_contracts import StepsState
     from .failure_kinds import INTERNAL, NO_WORKSPACE, SKIPPED
+    from .journal import step_key
     from .script.protocol import CallError, Outcome
     from .step_contracts import LARGE_TOTAL_MAX, LARGE_VALUE, StepInput
 
@@ -102,6 +103,8 @@ class StepCalls:
                     async with self._run.pending.place(finishing=finishing):
                         self._queued -= 1
                         queued = False
+                        if not finishing:
+                            input = self._named(op, args, input)
                         result = await self._execute(kind, input, summary)
                 finally:
                     self._queued -= queued
@@ -123,6 +126,14 @@ class StepCalls:
         if op == "write":
             self._run.gates.wrote(args["path"], args["text"])
         return kind.value(args, result)
+
+    def _named(self, op: str, args: dict[str, Any], input: StepInput) -> StepInput:
+        """The same step with its journal entry, where it has one; of a gate, what was green before is no answer."""
+        key, resumed = step_key(op, args), self._run.input.resume_from
+        if key is None:
+            return input
+        given = {"entry": self._run.journal.entry_of(key)} | ({} if resumed is None else {"resumed": resumed})
+        return input.model_copy(update=given)
 
     async def _next_large(self) -> None:
         """Let the next large value come in another Workflow Task, when the script has taken this one."""

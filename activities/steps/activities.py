@@ -84,7 +84,7 @@ class StepActivities:
         async def write(station: Station) -> None:
             journal = StepJournal(self._store, input)
             if not (await journal.before()).ended:  # written again it could undo what others wrote since
-                await journal.end(None, path=input.path, sha256=await files.write(input, station))
+                await files.write_once(input, station, journal, self._store)
 
         await self._step(input, write)
 

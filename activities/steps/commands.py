@@ -11,6 +11,7 @@ from tenuto.workflows.step_contracts import RunCommandInput, RunCommandResult
 from ..sandbox.command import Command, CommandOutcome, CommandRefused, SandboxUnavailable
 from ..store import Store
 from ..until_kept import until_kept
+from .earlier import carried, earlier_step, stand_of
 from .journal import StepJournal, folder_of
 from .station import Station, StepFailed
 
@@ -40,6 +41,12 @@ async def run_command(input: RunCommandInput, station: Station, store: Store) ->
         )
     _check_sizes(input)
     station.require("Bash", {"command": input.command})
+    if before.started is None and (held := await _held(input, station, store)) is not None:
+        result, still = held
+        await journal.end(
+            result.model_dump(mode="json"), command=input.command, exit_code=result.exit_code, stand=still
+        )
+        return result
     command = Command(input.command, cwd=input.cwd, env=input.env, timeout_s=input.timeout_s)
 
     async def starting() -> None:
@@ -52,8 +59,22 @@ async def run_command(input: RunCommandInput, station: Station, store: Store) ->
         kind = "sandbox" if isinstance(error, SandboxUnavailable) else "bad_arguments"
         raise StepFailed(kind, f"{_named(input)}: {error}") from error
     result = await _result(input, outcome, store)
-    await journal.end(result.model_dump(mode="json"), command=input.command, exit_code=result.exit_code)
+    stand = None if input.entry is None else await stand_of(station.place.files, result.duration_s)
+    await journal.end(result.model_dump(mode="json"), command=input.command, exit_code=result.exit_code, stand=stand)
     return result
+
+
+async def _held(input: RunCommandInput, station: Station, store: Store) -> tuple[RunCommandResult, str] | None:
+    """What the earlier run had of the same command, while the workspace stands as it left it."""
+    earlier = await earlier_step(store, input)
+    if earlier is None or earlier.record.get("stand") is None:
+        return None
+    result = RunCommandResult.model_validate(earlier.result)
+    stand = await stand_of(station.place.files, result.duration_s)
+    if stand is None or stand != earlier.record["stand"]:
+        return None
+    result.log = await carried(store, input, result.log, "output.log")
+    return result, stand
 
 
 async def _result(input: RunCommandInput, outcome: CommandOutcome, store: Store) -> RunCommandResult:

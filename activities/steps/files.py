@@ -21,8 +21,12 @@ from tenuto.workflows.step_contracts import (
     WriteFileInput,
 )
 
+from ..left_behind import sha256_of
+from ..store import Store
 from ..tools.tool import ToolError
 from ..workspace.files import FileInfo, Files, OutsideWorkspace
+from .earlier import earlier_step, still_written
+from .journal import StepJournal
 from .station import LargeValue, Station, StepFailed
 
 T = TypeVar("T")
@@ -70,6 +74,18 @@ async def write(input: WriteFileInput, station: Station) -> str:
     with in_words(name):
         await to_its_end(lambda: station.place.files.write(input.path, data))
     return hashlib.sha256(data).hexdigest()
+
+
+async def write_once(input: WriteFileInput, station: Station, journal: StepJournal, store: Store) -> None:
+    """Write, unless an earlier run did and what was made of it since is there. Raises `StepFailed`."""
+    earlier = await earlier_step(store, input)
+    if earlier is not None:
+        record = earlier.record
+        if await to_its_end(lambda: still_written(station.place.files, input.path, record)):
+            await journal.end(None, path=input.path, sha256=record.get("sha256"), was=record.get("was"))
+            return
+    was = await to_its_end(lambda: sha256_of(station.place.files, input.path))
+    await journal.end(None, path=input.path, was=was, sha256=await write(input, station))
 
 
 async def glob(input: GlobFilesInput, station: Station) -> list[str]:

@@ -18,6 +18,7 @@ from tenuto.workflows.step_contracts import StepInput
 
 from ..store import Store
 from ..until_kept import until_kept
+from .earlier import name_entry
 from .station import StepFailed
 
 
@@ -47,6 +48,7 @@ class StepJournal:
 
     def __init__(self, store: Store, input: StepInput) -> None:
         self._store = store
+        self._input = input
         self._folder = folder_of(input.run_id, input.step)
         info = activity.info()
         self._execution = info.workflow_run_id
@@ -71,6 +73,7 @@ class StepJournal:
 
     async def end(self, result: Any, **what: Any) -> None:
         """Write down what came of it; later attempts give back `result`. The store is asked until it takes it."""
+        await until_kept(lambda: name_entry(self._store, self._input))
         await until_kept(lambda: self._put("record", {**what, "result": result}))
 
     async def fail(self, failure: StepFailed) -> None:

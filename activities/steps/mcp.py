@@ -16,6 +16,7 @@ from tenuto.workflows.step_contracts import VALUE_BYTES_MAX, CallMcpInput, CallM
 from ..mcp.names import tool_name
 from ..store import Store
 from ..tools.tool import ToolError
+from .earlier import earlier_step
 from .journal import StepJournal
 from .station import Station, StepFailed
 
@@ -46,6 +47,9 @@ async def call_mcp(input: CallMcpInput, station: Station, store: Store, servers:
     if before.ended:
         return CallMcpResult(value=before.result)
     station.require(tool_name(input.server, input.tool), input.input)
+    if before.started is None and (earlier := await earlier_step(store, input)) is not None:
+        await journal.end(earlier.result, server=input.server, tool=input.tool)
+        return CallMcpResult(value=earlier.result)
     try:
         if before.started is not None and not input.repeat:
             await _require_repeatable(input, name, before.started["at"], station.setup, servers)

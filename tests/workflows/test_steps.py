@@ -147,6 +147,9 @@ async def test_only_what_was_given_is_sent_and_steps_read_by_name_in_the_tempora
                     summaries.append(json.loads(event.user_metadata.summary.data))
                     assert scheduled.heartbeat_timeout.ToSeconds() == 30
     common = {"run_id": handle.id, "setup": "runs/x/setup/abc.json"}
+    assert all(len(sent[n].pop("entry")) > 64 for n in (0, 2)), (
+        "commands can be taken over by a run that resumes this one"
+    )
     assert sent[0] == {**common, "step": "s1", "command": "npm   test", "env": {"A": "1"}, "timeout_s": 5}
     assert sent[1] == {**common, "step": "s2", "pattern": "TODO", "glob": "*.ts"}
     assert sent[2] == {**common, "step": "s3", "path": "a", "text": "b"}
