@@ -84,9 +84,26 @@ def changes_(
     return changes(run, patch=patch, json=json)
 
 
+def report_(
+    run: RunArgument,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE.md|FILE.html", help="Write it there.")
+    ] = None,
+    format: Annotated[str | None, typer.Option("--format", metavar="md|html", help="By the file's name.")] = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """A run as a page to read: plan, findings with their votes and evidence, gates, money, what was dropped."""
+    from .report_command import report
+    from .service_commands import default_output
+
+    return report(run, output=default_output(output), format=format, json=json)
+
+
 COMMANDS: dict[str, Callable[..., int]] = {
     "audit": audit_,
     "changes": changes_,
+    "report": report_,
     "script": script_,
     "save": save_,
     "workflows": workflows_,

@@ -11,7 +11,7 @@ from tenuto.workflows.review_views import ReviewView
 
 from .run import KeptRun
 
-_PATHS = re.compile(r"[\w@+~./-]*[./][\w@+~./-]*")
+_WORDS = re.compile(r"[\w@+~./-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,4 +103,5 @@ class Authors:
 
 def paths_in(text: str) -> set[str]:
     """What looks like the path of a file in a text."""
-    return {name.strip(".").rstrip("/-").removeprefix("./") for name in _PATHS.findall(text)}
+    words = (word for word in _WORDS.findall(text) if "." in word or "/" in word)
+    return {word.removeprefix("./").rstrip("./-") for word in words}
