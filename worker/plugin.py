@@ -35,6 +35,8 @@ from tenuto.workflows.review import AdversarialReview
 from tenuto.workflows.script.dialects import interpreters
 from tenuto.workflows.survey import Survey
 
+from .bounded_failures import BoundedFailures
+
 interpreters()  # looked up once, outside the sandbox
 WORKFLOWS: list[type] = [Orchestration, Survey, AdversarialReview, Convergence]
 
@@ -49,6 +51,7 @@ PASSED_THROUGH = (
     "tree_sitter",
     "tree_sitter_javascript",
     "tenuto.workflows.authors",
+    "tenuto.workflows.bounds",
     "tenuto.workflows.carry_contracts",
     "tenuto.workflows.change_contracts",
     "tenuto.workflows.contracts",
@@ -185,4 +188,5 @@ class TenutoPlugin(SimplePlugin):
             workflows=WORKFLOWS,
             activities=list(activities) if activities is not None else None,
             workflow_runner=sandboxed,
+            interceptors=[BoundedFailures()],
         )

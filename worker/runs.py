@@ -29,6 +29,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from tenuto.activities.store import Store
 from tenuto.workflows import details
+from tenuto.workflows.bounds import TITLE_CHARS, cut
 from tenuto.workflows.contracts import Histories, PhaseView, RunError, RunInput, RunReport, RunState
 
 from .config import Settings, UsageError
@@ -104,7 +105,8 @@ class Runs:
             input = input.model_copy(update={"clock": datetime.now(UTC).timestamp()})
         if input.histories is None:
             input = input.model_copy(update={"histories": Histories(events=self.settings.history_events)})
-        pairs = [("TenutoWorkflow", input.script.name), ("TenutoStatus", "running"), ("TenutoOwner", input.owner or "")]
+        named = [("TenutoWorkflow", input.script.name), ("TenutoStatus", "running"), ("TenutoOwner", input.owner or "")]
+        pairs = [(key, cut(value, TITLE_CHARS)) for key, value in named]
         attributes = TypedSearchAttributes(
             [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in pairs]
         )
@@ -128,7 +130,7 @@ class Runs:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 memo={MEMO: details.snapshot(report)},
                 search_attributes=attributes if input.search_attributes else None,
-                static_summary=input.script.name,
+                static_summary=cut(input.script.name, TITLE_CHARS),
             )
         except WorkflowAlreadyStartedError:
             raise RunExists(run_id) from None

@@ -9,6 +9,7 @@ from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from . import contracts, models
+    from .bounds import TITLE_CHARS, cut
     from .contracts import RunAgentInput, RunAgentResult
 
 HEARTBEAT = timedelta(seconds=30)
@@ -29,5 +30,5 @@ async def execute_agent(input: RunAgentInput, task_queue: str | None) -> RunAgen
         heartbeat_timeout=HEARTBEAT,
         retry_policy=RETRY,
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        summary=f"{input.label} · {models.short(input.model)}",
+        summary=cut(f"{input.label} · {models.short(input.model)}", TITLE_CHARS),
     )

@@ -18,11 +18,20 @@ from .merge_queue import NotMerged
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
-    from . import control_contracts, models
+    from . import control_contracts, details, models
     from .authors import Authors
+    from .bounds import GIVEN_CHARS_MAX
     from .carry_contracts import OpenCall, QueuedAgent
     from .contracts import AgentState, RunAgentInput, RunAgentResult
-    from .failure_kinds import BAD_OPTION, MERGE_CONFLICT, SKIPPED, THROWN_KINDS, UNKNOWN_AGENT_TYPE, UNUSABLE_SCHEMA
+    from .failure_kinds import (
+        BAD_OPTION,
+        MERGE_CONFLICT,
+        SKIPPED,
+        THROWN_KINDS,
+        TOO_LARGE,
+        UNKNOWN_AGENT_TYPE,
+        UNUSABLE_SCHEMA,
+    )
     from .run_state import Agent, label_of
     from .script.protocol import CallError, Outcome
 
@@ -74,7 +83,8 @@ class AgentCalls:
             phase=_text(options.get("phase")) or phase,
             model=models.resolve(self._model(options), run.input.model),
         )
-        if refusal := self.refusal(agents=len(ledger.agents)) or self._unknown_type(options):
+        refusal = self.refusal(agents=len(ledger.agents)) or self._unknown_type(options)
+        if refusal := refusal or self._too_large(agent.label, {**options, "prompt": prompt}):
             return self._refuse(agent, refusal)
         try:
             input = self._input(agent, prompt, options)
@@ -285,6 +295,15 @@ class AgentCalls:
         there = ", ".join(sorted(setup.agent_types)) or "none"
         message = f"there is no agent type {name!r}; there are: {there}. Define it in .claude/agents/{name}.md"
         return CallError(kind=UNKNOWN_AGENT_TYPE, message=message)
+
+    def _too_large(self, label: str, given: dict[str, Any]) -> CallError | None:
+        if not self._run.continuing.on or details.fits(given, GIVEN_CHARS_MAX):
+            return None
+        message = (
+            f"agent(): what {label!r} is given has more than {GIVEN_CHARS_MAX:,} characters, and the Messages API "
+            "takes no such request. Put it into files of the workspace and let the agent read what it needs"
+        )
+        return CallError(kind=TOO_LARGE, message=message)
 
     def _failed(self, agent: Agent, error: ActivityError) -> Outcome:
         kind, message, paid = failure_of(error)

@@ -97,8 +97,8 @@ class LedgerState(Wire):
     phases: list[PhaseView] = Field(default_factory=list)
     numbered: int = 0
     log: list[str] = Field(default_factory=list)
-    unsaved_log: int = 0
-    """How many of the last lines are not in the store yet."""
+    unsaved_log: list[str] = Field(default_factory=list)
+    """Lines that are not in the store yet."""
 
 
 class JournalState(Wire):

@@ -12,6 +12,7 @@ from .run import Run
 
 with workflow.unsafe.imports_passed_through():
     from . import failure_kinds
+    from .bounds import MESSAGE_CHARS, cut
     from .control_contracts import AcceptedInput, AgentInput, HeldInput, SetLimitsInput
     from .run_state import Agent
 
@@ -117,4 +118,4 @@ class Controllable:
 
 
 def _refused(message: str) -> ApplicationError:
-    return ApplicationError(message, type=REFUSED, non_retryable=True)
+    return ApplicationError(cut(message, MESSAGE_CHARS), type=REFUSED, non_retryable=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .bounds import shown
 from .contracts import RunReport
 from .gate_contracts import GateView
 
@@ -59,7 +60,8 @@ def snapshot(report: RunReport) -> dict[str, Any]:
             "result": None,
         }
     )
-    return small.model_dump(mode="json")
+    bounded: dict[str, Any] = shown(small.model_dump(mode="json"))
+    return bounded
 
 
 def gate_words(gate: GateView) -> str:

@@ -33,6 +33,9 @@ UNKNOWN_AGENT_TYPE = "unknown_agent_type"
 BAD_OPTION = "bad_option"
 """An option of `agent()` has a value of another type than it takes."""
 
+TOO_LARGE = "too_large"
+"""A call is given more than any request to the Messages API may hold."""
+
 STALLED = "stalled"
 SCHEMA = "schema"
 UNUSABLE_SCHEMA = "unusable_schema"

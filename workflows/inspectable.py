@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 from .control import Controllable
 
 with workflow.unsafe.imports_passed_through():
+    from .bounds import MESSAGE_CHARS, cut
     from .contracts import RunReport
     from .people_contracts import AnswerInput, AnswerResult, EventInput
     from .review_contracts import LeaseRequest, Settled
@@ -47,11 +48,14 @@ class Inspectable(Controllable):
         try:
             return self.current.questions.answer(input)
         except ValueError as error:  # any other error would hold up the run, not the one who answers
-            raise ApplicationError(str(error), type="not_open", non_retryable=True) from error
+            raise ApplicationError(cut(str(error), MESSAGE_CHARS), type="not_open", non_retryable=True) from None
 
     @answer.validator
     def _check_answer(self, input: AnswerInput) -> None:
-        self.current.questions.check(input)
+        try:
+            self.current.questions.check(input)
+        except ValueError as error:
+            raise ApplicationError(cut(str(error), MESSAGE_CHARS), type="refused", non_retryable=True) from None
 
     @workflow.signal(name="event")
     def event(self, input: EventInput) -> None:

@@ -11,6 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from . import contracts
+    from .bounds import TITLE_CHARS, cut
     from .contracts import Script
     from .script.protocol import CallError
 
@@ -34,7 +35,7 @@ async def load_nested(run: Run, args: dict[str, Any]) -> Script | CallError:
                 ),
                 start_to_close_timeout=timedelta(minutes=1),
                 retry_policy=RETRY,
-                summary=f"load workflow {args.get('name') or args.get('script_path')}",
+                summary=cut(f"load workflow {args.get('name') or args.get('script_path')}", TITLE_CHARS),
             )
     except ActivityError as error:
         cause = error.cause

@@ -210,17 +210,22 @@ class Questions:
                 timeout=None if left is None else timedelta(seconds=left),
                 timeout_summary=f"event {_short(name, 60)}",
             )
-            return Outcome(value=turn.result())
         except TimeoutError:
-            if turn.done():  # an event that came with the deadline counts
-                return Outcome(value=turn.result())
-            message = f"the event {name!r} did not come within {timeout:g} s"
-            return Outcome(error=CallError(kind=TIMEOUT, message=message))
-        finally:
-            del self._turns[turn]
-            if turn in self._waiting.get(name, ()):
-                self._waiting[name].remove(turn)
-            self._changed()
+            pass  # an event that came with the deadline counts
+        except asyncio.CancelledError:
+            self._waits_no_more(name, turn)
+            raise
+        self._waits_no_more(name, turn)
+        if turn.done():
+            return Outcome(value=turn.result())
+        message = f"the event {name!r} did not come within {timeout:g} s"
+        return Outcome(error=CallError(kind=TIMEOUT, message=message))
+
+    def _waits_no_more(self, name: str, turn: asyncio.Future[Any]) -> None:
+        del self._turns[turn]
+        if turn in self._waiting.get(name, ()):
+            self._waiting[name].remove(turn)
+        self._changed()
 
     def event(self, input: EventInput) -> None:
         """Something happened: the first who waits for it has it, or it is kept."""

@@ -32,6 +32,7 @@ from .width import Width
 
 with workflow.unsafe.imports_passed_through():
     from . import contracts, details, setup_contracts
+    from .bounds import MESSAGE_CHARS, cut
     from .carry_contracts import Carried
     from .contracts import RunInput, RunReport, RunState
     from .run_state import RunLedger
@@ -47,6 +48,7 @@ DETAILS_EVERY_S = 1.0
 MEMO_EVERY_S = 5.0
 """The memo costs one event of history each time; it is what readers see when no Worker is up."""
 LOG_BATCH = 500
+LOG_BATCH_CHARS = 1_000_000
 MAY_HAVE_GATES = re.compile(r"\b(?:gate|untilGreen|until_green|workflow)\b")
 PREPARE_LONGEST = timedelta(minutes=5)
 PENDING_MAX = 500
@@ -174,7 +176,8 @@ class Run:
     def say(self, line: str) -> None:
         """Write a narrator line; long logs go to the store in batches."""
         self.ledger.say(line)
-        if len(self.ledger.unsaved_log) >= LOG_BATCH:
+        full = self.continuing.on and self.ledger.unsaved_chars >= LOG_BATCH_CHARS
+        if full or len(self.ledger.unsaved_log) >= LOG_BATCH:
             self._saving.append(asyncio.create_task(self._save_log(self.ledger.take_unsaved_log())))
 
     def show_progress(self, *, force: bool = False) -> None:
@@ -215,9 +218,10 @@ class Run:
                 await self._open_journal()
             value = await body()
         except RunEnded as ended:
-            error = contracts.RunError(kind=ended.kind, message=str(ended), line=ended.line)
+            message = cut(str(ended), MESSAGE_CHARS)
+            error = contracts.RunError(kind=ended.kind, message=message, line=ended.line)
             await _to_the_end(self._keep("failed", error=error))
-            raise ApplicationError(str(ended), type=ended.kind, non_retryable=True) from ended
+            raise ApplicationError(message, type=ended.kind, non_retryable=True) from ended
         except asyncio.CancelledError:
             await _to_the_end(self._keep("stopped"))
             raise

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .bounds import LINE_CHARS, TITLE_CHARS, cut
 from .carry_contracts import AgentRow, LedgerState
 from .contracts import (
     AgentState,
@@ -70,6 +71,7 @@ class RunLedger:
         self.review_views: list[ReviewView] = []
         self.log: deque[str] = deque(maxlen=LOG_LINES_KEPT)
         self.unsaved_log: list[str] = []
+        self.unsaved_chars = 0
         self._numbered = 0
         self._counts: dict[AgentState, int] = dict.fromkeys(
             ("queued", "running", "done", "cached", "failed", "skipped"), 0
@@ -89,12 +91,11 @@ class RunLedger:
         ledger._phases = {view.title: view for view in state.phases}
         ledger._numbered = state.numbered
         ledger.log.extend(state.log)
-        ledger.unsaved_log = state.log[len(state.log) - state.unsaved_log :]
+        ledger.unsaved_log, ledger.unsaved_chars = state.unsaved_log, sum(map(len, state.unsaved_log))
         return ledger
 
     def state(self) -> LedgerState:
-        """All of it, to be taken along. Lines that are not kept yet are among the last that are shown."""
-        assert len(self.unsaved_log) <= len(self.log)
+        """All of it, to be taken along."""
         return LedgerState(
             agents=[
                 AgentRow(**{name: getattr(a, name) for name in AgentRow.model_fields}) for a in self.agents.values()
@@ -105,7 +106,7 @@ class RunLedger:
             phases=self.phases,
             numbered=self._numbered,
             log=list(self.log),
-            unsaved_log=len(self.unsaved_log),
+            unsaved_log=self.unsaved_log,
         )
 
     # ---------------------------------------------------------------------------------------------- agents
@@ -172,6 +173,7 @@ class RunLedger:
 
     def phase(self, title: str) -> PhaseView:
         """The phase of that title; new titles get a group of their own, after those there are."""
+        title = cut(title, TITLE_CHARS)
         if title not in self._phases:
             self._phases[title] = PhaseView(title=title)
         return self._phases[title]
@@ -183,12 +185,14 @@ class RunLedger:
 
     def say(self, line: str) -> None:
         """A narrator line."""
-        self.log.append(line)
+        self.log.append(cut(line, LINE_CHARS))
         self.unsaved_log.append(line)
+        self.unsaved_chars += len(line)
 
     def take_unsaved_log(self) -> list[str]:
         """Lines that are not in the store yet; they count as saved from here on."""
         lines, self.unsaved_log = self.unsaved_log, []
+        self.unsaved_chars = 0
         return lines
 
     # ----------------------------------------------------------------------------------------------- figures

@@ -16,6 +16,7 @@ from .nested_script import load_nested
 
 with workflow.unsafe.imports_passed_through():
     from . import details
+    from .bounds import TITLE_CHARS, cut
     from .carry_contracts import OpenCall, ScriptState
     from .contracts import Script
     from .patterns import PATTERNS
@@ -225,7 +226,7 @@ class ScriptRun:
 
     def _note(self, note: Note) -> None:
         if note.kind == "phase":
-            self._phase = self._group or note.text
+            self._phase = self._group or cut(note.text, TITLE_CHARS)
             if self._group is None:
                 self._run.ledger.phase(note.text)
         elif note.kind == "unlock":

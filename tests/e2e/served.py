@@ -92,10 +92,10 @@ def ended(follower: subprocess.Popen[str], code: int = 0, timeout_s: float = 50)
     return report
 
 
-def finished_before(events: Iterable[HistoryEvent], moment: float) -> set[str]:
-    """Ids of the agents whose end the Temporal Service had recorded by then (Unix seconds)."""
+def finished_at(events: Iterable[HistoryEvent]) -> dict[str, float]:
+    """Agent id -> when the Temporal Service recorded its end (Unix seconds)."""
     by_event: dict[int, str] = {}
-    found = set()
+    found = {}
     for event in events:
         if event.HasField("activity_task_scheduled_event_attributes"):
             scheduled = event.activity_task_scheduled_event_attributes
@@ -103,9 +103,14 @@ def finished_before(events: Iterable[HistoryEvent], moment: float) -> set[str]:
                 by_event[event.event_id] = scheduled.activity_id
         elif event.HasField("activity_task_completed_event_attributes"):
             number = event.activity_task_completed_event_attributes.scheduled_event_id
-            if number in by_event and event.event_time.ToNanoseconds() / 1e9 < moment:
-                found.add(by_event[number])
+            if number in by_event:
+                found[by_event[number]] = event.event_time.ToNanoseconds() / 1e9
     return found
+
+
+def finished_before(events: Iterable[HistoryEvent], moment: float) -> set[str]:
+    """Ids of the agents whose end the Temporal Service had recorded by then (Unix seconds)."""
+    return {agent for agent, at in finished_at(events).items() if at < moment}
 
 
 def most_at_once(records: Iterable[dict[str, Any]]) -> int:
@@ -128,4 +133,4 @@ def process_age_s(pid: int) -> float:
     return uptime_s - ticks / os.sysconf("SC_CLK_TCK")
 
 
-__all__ = ["Served", "Tenuto", "ended", "finished_before", "most_at_once", "process_age_s", "until"]
+__all__ = ["Served", "Tenuto", "ended", "finished_at", "finished_before", "most_at_once", "process_age_s", "until"]

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from temporalio.exceptions import ApplicationError
 
 from tenuto.workflows.contracts import Histories, RunAgentInput, RunLimits, RunReport
 
@@ -13,7 +14,6 @@ from .conftest import Stage
 from .histories import histories
 
 EVENTS = 60
-DEADLINE_S = 50
 PY = """from tenuto import (
     Meta, agent, ask, budget, converge, failures, gate, glob, lock, log, now, parallel, phase, pipeline, review, sh,
     sleep, vote, wait_for, workflow,
@@ -77,8 +77,6 @@ return [chances, spent, failures().length, now() - began >= 3600 * Math.floor(ar
 
 
 async def fails_at_times(input: RunAgentInput) -> Any:
-    from temporalio.exceptions import ApplicationError
-
     if input.prompt.startswith("link 7 "):
         raise ApplicationError("refused", type="refusal", non_retryable=True)
     return f"answer to: {input.prompt}"
