@@ -102,10 +102,10 @@ class Bench:
 def memory_mb(pid: int | None) -> float:
     """Resident memory of one process; 0 of one that is gone."""
     try:
-        status = Path(f"/proc/{pid}/status").read_text()
+        found = Path(f"/proc/{pid}/status").read_text().partition("VmRSS:")[2].split(maxsplit=1)
     except OSError:
-        return 0.0
-    return int(status.partition("VmRSS:")[2].split(maxsplit=1)[0]) / 1024
+        found = []
+    return int(found[0]) / 1024 if found else 0.0
 
 
 async def watch(bench: Bench, follower: subprocess.Popen[str], *, kill: bool) -> tuple[dict[str, float], int]:
@@ -152,9 +152,10 @@ def main() -> int:
     name, source = SCRIPTS[asked.dialect]
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
+        run = bench.start("up")
         try:
             (bench.folder / name).write_text(source)
-            bench.start("up").communicate()
+            run.communicate()
             started = time.monotonic()
             width = ("--concurrency", str(asked.width), "--max-agents", str(asked.agents))
             run = bench.start("run", name, "--args", str(asked.agents), "--id", RUN, "--json", "--yes", *width)
@@ -165,6 +166,7 @@ def main() -> int:
             times = bench.requests()
         finally:
             bench.close()
+            run.kill()
     for number, (mb, (events, size)) in enumerate(zip(memory.values(), found, strict=True), 1):
         print(f"history {number}: {events:6,} events, {size / 1e6:5.2f} MB; Worker at most {mb:5.0f} MB")
     again = sum(count - 1 for count in times.values())
