@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tenuto.activities.agent_record import RecordedFailure
-from tenuto.workflows.contracts import QuestionView, ReviewCounts, RunError, Verification
+from tenuto.workflows.contracts import ReviewCounts, RunError, Verification
+from tenuto.workflows.people_contracts import QuestionView
 
 from .command import Tenuto
 from .kept_runs import keep_run, record, review
