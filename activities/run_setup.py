@@ -94,7 +94,7 @@ class SetupActivities:
             key=key,
             base=base,
             remote=setup.remote,
-            agent_types={name: _view(definition) for name, definition in setup.agents.items()},
+            agent_types={name: view_of(definition) for name, definition in setup.agents.items()},
             instructions_sha256=hashlib.sha256(setup.instructions.encode()).hexdigest(),
             notices=_bounded(notices + about_files),
         )
@@ -196,7 +196,8 @@ def _bounded(notices: list[str]) -> list[str]:
     return [*notices[:NOTICES_MAX], f"and {len(notices) - NOTICES_MAX} more notices like these"]
 
 
-def _view(definition: AgentDefinition) -> AgentTypeView:
+def view_of(definition: AgentDefinition) -> AgentTypeView:
+    """What a Workflow has to know of a definition."""
     # Not its place: the same definition in another clone is the same agent.
     fields = definition.model_dump(exclude={"path"})
     digest = hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

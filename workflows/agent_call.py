@@ -119,6 +119,16 @@ class AgentCalls:
             task.cancel()
             raise
 
+    def described(self, prompt: str, options: dict[str, Any], *, id: str, phase: str | None) -> RunAgentInput:
+        """The input that a call would have, for whoever wants to know without making it.
+
+        Raises:
+            ValidationError: an option that cannot be used.
+        """
+        model = models.resolve(self._model(options), self._run.input.model)
+        label, given = label_of(_text(options.get("label")), prompt), _text(options.get("phase"))
+        return self._input(Agent(id=id, label=label, phase=given or phase, model=model), prompt, options)
+
     def _forget(self, task: asyncio.Task[Outcome]) -> None:
         self._tasks.pop(task, None)
 

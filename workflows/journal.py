@@ -43,6 +43,11 @@ def key_of(input: RunAgentInput, material: Material, *, continues: str | None = 
 
     Label, phase, caps (`max_usd`, `timeout`, `stall_ms`) and the run's and the agent's ids are not in it.
     """
+    return hashlib.sha256(_canonical(parts_of(input, material, continues=continues)).encode()).hexdigest()
+
+
+def parts_of(input: RunAgentInput, material: Material, *, continues: str | None = None) -> dict[str, Any]:
+    """What the key of a call is made of, by name. Arguments as `key_of`."""
     given = {
         "prompt": input.prompt,
         "schema": input.output_schema,
@@ -58,9 +63,7 @@ def key_of(input: RunAgentInput, material: Material, *, continues: str | None = 
         "equipped": input.setup is not None,
         "simulate": input.simulate,
     }
-    if continues is not None:
-        given["continues"] = continues
-    return hashlib.sha256(_canonical(given).encode()).hexdigest()
+    return given if continues is None else given | {"continues": continues}
 
 
 STEP_ARGUMENTS = {

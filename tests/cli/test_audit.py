@@ -73,6 +73,8 @@ def test_everything_of_a_run_is_in_its_audit_when_nothing_runs_any_more(tenuto: 
     (write, command, check) = of(objects, "step")
     assert (write["op"], write["path"], len(write["sha256"])) == ("write", "out.txt", 64)
     assert (command["exit_code"], command["stdout"]) == (3, "made\n")
+    assert tenuto("logs", report["run_id"], command["id"]).stdout == "made\n"
+    assert tenuto.json("logs", report["run_id"], command["id"])["exit_code"] == 3
     (gate,) = of(objects, "gate")
     assert (gate["passed"], [run["step"] for run in gate["command_runs"]]) == (True, [check["id"]])
     (review,) = of(objects, "review")

@@ -203,12 +203,12 @@ def ls_(
 @app.command(name="logs")
 def logs_(
     run: RunArgument,
-    agent: Annotated[str | None, typer.Argument(metavar="[AGENT]", help="Agent id, or its label.")] = None,
+    agent: Annotated[str | None, typer.Argument(metavar="[AGENT]", help="Agent id or label, or a step, s7.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it has ended.")] = False,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
-    """Print what the script logged, or one agent's conversation."""
+    """Print what the script logged, one agent's conversation, or the output of a step."""
     from .log_command import logs
 
     return logs(run, agent, follow=follow, json=json)

@@ -100,9 +100,22 @@ def report_(
     return report(run, output=default_output(output), format=format, json=json)
 
 
+def diff_(
+    run: RunArgument,
+    script: Annotated[str, typer.Argument(metavar="SCRIPT", help="A .py or .js file, or a saved workflow.")],
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> int:
+    """Say what would be reused, and what made, if a run were resumed with a script: free, and nothing is started."""
+    from .diff_command import diff
+
+    return diff(run, script, json=json)
+
+
 COMMANDS: dict[str, Callable[..., int]] = {
     "audit": audit_,
     "changes": changes_,
+    "diff": diff_,
     "report": report_,
     "script": script_,
     "save": save_,

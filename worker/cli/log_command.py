@@ -1,4 +1,4 @@
-"""`tenuto logs`: narrator lines of a run, or one agent's conversation."""
+"""`tenuto logs`: narrator lines of a run, one agent's conversation, or the output of a step."""
 
 from __future__ import annotations
 
@@ -57,6 +57,10 @@ async def _lines(runs: Runs, run_id: str, *, follow: bool, json: bool) -> None:
 async def _turns(runs: Runs, run_id: str, agent: str, *, follow: bool, json: bool) -> None:
     from tenuto.activities.transcript import Transcript, folder_of
 
+    from .step_log import print_step
+
+    if await print_step(runs, run_id, agent, json=json):
+        return
     report = await runs.report(run_id)
     folder = folder_of(run_id, _agent_id(report, agent))
     transcript, shown = Transcript(runs.store, folder), 0

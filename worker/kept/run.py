@@ -113,23 +113,28 @@ class KeptRun:
         async for agent in ahead(await self.agent_ids() if ids is None else ids, read):
             yield agent
 
+    async def record(self, agent: str) -> dict[str, Any] | None:
+        """The record of one agent that has ended."""
+        return await self._json(record_key(folder_of(self.id, agent)))
+
     async def steps(self) -> AsyncIterator[KeptStep]:
         """Steps that left something in the store, in order of their numbers."""
 
         async def read(step: str) -> KeptStep:
-            folder = f"runs/{self.id}/steps/{step}"
-            record = await self._json(f"{folder}/record.json")
-            return KeptStep(step, record, await self._json(f"{folder}/started.json") if record is None else None)
+            return await kept_step(self.store, self.id, step)
 
         async for step in ahead(sorted(await self.store.folders(f"runs/{self.id}/steps"), key=number), read):
             yield step
 
     async def _json(self, key: str) -> dict[str, Any] | None:
-        try:
-            found = from_json(await self.store.get(key))
-        except (FileNotFoundError, ValueError):
-            return None
-        return found if isinstance(found, dict) else None
+        return await _object(self.store, key)
+
+
+async def kept_step(store: Store, run_id: str, step: str) -> KeptStep:
+    """One step by what is in the store, which may be nothing."""
+    folder = f"runs/{run_id}/steps/{step}"
+    record = await _object(store, f"{folder}/record.json")
+    return KeptStep(step, record, await _object(store, f"{folder}/started.json") if record is None else None)
 
 
 async def ahead(names: Iterable[T], read: Callable[[T], Awaitable[U]]) -> AsyncIterator[U]:
@@ -158,3 +163,11 @@ async def _parsed(store: Store, key: str, parse: Callable[[bytes], T]) -> T | No
         return parse(await store.get(key))
     except (FileNotFoundError, ValidationError):
         return None
+
+
+async def _object(store: Store, key: str) -> dict[str, Any] | None:
+    try:
+        found = from_json(await store.get(key))
+    except (FileNotFoundError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
