@@ -169,6 +169,9 @@ def main() -> int:
             run.kill()
     for number, (mb, (events, size)) in enumerate(zip(memory.values(), found, strict=True), 1):
         print(f"history {number}: {events:6,} events, {size / 1e6:5.2f} MB; Worker at most {mb:5.0f} MB")
+    if report["status"] != "completed":
+        print(f"{report['status']}: {report['error'] or report['failures'][:3]}")
+        return 1
     again = sum(count - 1 for count in times.values())
     print(f"{report['result']:,} of {asked.agents:,} agents in {took:.1f} s; {kills} kills, {again} asked again")
     first, *_, last = [*memory.values(), *memory.values()]

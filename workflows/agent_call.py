@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
         UNKNOWN_AGENT_TYPE,
         UNUSABLE_SCHEMA,
     )
-    from .run_state import Agent, label_of
+    from .run_state import Agent, label_of, title_of
     from .script.protocol import CallError, Outcome
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class AgentCalls:
         agent = Agent(
             id=ledger.next_id(),
             label=label_of(_text(options.get("label")), prompt),
-            phase=_text(options.get("phase")) or phase,
+            phase=title_of(options.get("phase")) or phase,
             model=models.resolve(self._model(options), run.input.model),
         )
         refusal = self.refusal(agents=len(ledger.agents)) or self._unknown_type(options)

@@ -221,7 +221,8 @@ class Run:
             message = cut(str(ended), MESSAGE_CHARS)
             error = contracts.RunError(kind=ended.kind, message=message, line=ended.line)
             await _to_the_end(self._keep("failed", error=error))
-            raise ApplicationError(message, type=ended.kind, non_retryable=True) from ended
+            # What it came from says the same, and at its full length.
+            raise ApplicationError(message, type=ended.kind, non_retryable=True) from None
         except asyncio.CancelledError:
             await _to_the_end(self._keep("stopped"))
             raise

@@ -227,3 +227,8 @@ def label_of(label: str | None, prompt: str) -> str:
     """Display name of an agent: the given one, else the start of its prompt, on one line."""
     text = " ".join((label or prompt).split())
     return text if len(text) <= LABEL_CHARS else text[: LABEL_CHARS - 1] + "…"
+
+
+def title_of(phase: object) -> str | None:
+    """The title of a phase as a call names it."""
+    return None if phase is None else cut(str(phase), TITLE_CHARS)

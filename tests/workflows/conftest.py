@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -112,6 +113,10 @@ class Stage:
             task_queue=QUEUE,
             task_timeout=timedelta(seconds=4),
         )
+
+    async def result(self, handle: WorkflowHandle[Any, Any]) -> Any:
+        """The result that the run left in the store."""
+        return json.loads(await self.store.get(f"runs/{handle.id}/result.json"))
 
     async def report(self, handle: WorkflowHandle[Any, Any]) -> RunReport:
         """The report that the run left in the store."""

@@ -78,7 +78,7 @@ async def main(args):
         verdict = (await review(said, reviewers=2))["verdict"] if n % 4 == 1 else None
         green = (await gate(f"make {n}"))["passed"] if n % 4 == 2 else None
         ran = (await sh(f"run {n}"))["exit_code"] if n % 4 == 3 else None
-        return [said, votes and votes["votes"], verdict, green, ran]
+        return [said, votes and votes["live"], verdict, green, ran]
     return await parallel([one(n) for n in range(args)])
 """,
     "s.js": JS
@@ -89,7 +89,7 @@ return await parallel(Array.from({ length: args }, (_, n) => async () => {
   const verdict = n % 4 === 1 ? (await review(said, { reviewers: 2 })).verdict : null
   const green = n % 4 === 2 ? (await gate(`make ${n}`)).passed : null
   const ran = n % 4 === 3 ? (await sh(`run ${n}`)).exitCode : null
-  return [said, votes && votes.votes, verdict, green, ran]
+  return [said, votes && votes.live, verdict, green, ran]
 }))
 """,
 }
@@ -187,6 +187,13 @@ async def test_reviews_votes_gates_and_steps_are_finished_before_and_made_once(s
         results.append((report.result, report.census, report.verification, commands, prompts, len(steps.prepared)))
     assert len(await histories(stage.client, handle)) >= 3
     assert results[0] == results[1]
+    assert report.status == "completed"
+    assert [said[1:] for said in report.result[:4]] == [
+        [2, None, None, None],
+        [None, "confirmed", None, None],
+        [None, None, True, None],
+        [None, None, None, 0],
+    ]
     assert report.verification.reviews.confirmed == 6
     assert report.verification.gates.passed == 6
 

@@ -228,6 +228,7 @@ class Turn:
         return LATER
 
     def _call(self, snapshot: FunctionSnapshot, op: str, arguments: dict[str, Any], *, wrapped: bool) -> int:
+        self._lease.calls += 1
         call_id = self._next_id
         self._next_id += 1
         self._asked[call_id] = Asked(snapshot.call_id, wrapped)
