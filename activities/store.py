@@ -16,6 +16,7 @@ Layout:
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -102,8 +103,13 @@ class Store:
 
     async def delete(self, keys: list[str]) -> None:
         """Remove objects; absent ones are no error."""
-        if keys:
+        if not self.local:
             await obstore.delete_async(self._objects, keys)
+            return
+        # One by one: on a disk the first absent one would keep those after it.
+        for key in keys:
+            with suppress(FileNotFoundError):
+                await obstore.delete_async(self._objects, key)
 
 
 async def _batches(objects: ObjectStore, prefix: str) -> AsyncIterator[list[str]]:
