@@ -26,7 +26,8 @@ from temporalio.worker import Worker
 from tenuto.activities.reports import ReportActivities
 from tenuto.activities.store import Store
 from tenuto.worker.plugin import TenutoPlugin
-from tenuto.workflows.contracts import LoadScriptInput, RunAgentInput, RunAgentResult, Script, Usage
+from tenuto.worker.simulated_api.schema_values import value_for
+from tenuto.workflows.contracts import LoadScriptInput, RunAgentInput, RunAgentResult, RunReport, Script, Usage
 from tenuto.workflows.control_contracts import AcceptedInput, AgentInput, HeldInput, SetLimitsInput
 from tenuto.workflows.journal_contracts import (
     OpenJournalInput,
@@ -35,11 +36,14 @@ from tenuto.workflows.journal_contracts import (
     RecallAgentsResult,
     RecalledAgent,
 )
+from tenuto.workflows.people_contracts import AnswerInput, EventInput
 from tenuto.workflows.script.dialects import close_interpreters
 from tenuto.workflows.setup_contracts import host_queue
+from tenuto.workflows.worktree_contracts import IntegrateCommitInput, IntegrateCommitResult, MergeConflict
 
 from ..workflows.played_steps import PlayedSteps
-from .scenarios import JOURNAL, SCENARIOS, SETUP, Scenario, nested
+from .later_scenarios import ALL
+from .scenarios import JOURNAL, SETUP, Scenario, nested
 
 HISTORIES = Path(__file__).parents[1] / "data" / "histories"
 QUEUE = "golden"
@@ -53,6 +57,7 @@ class Played:
 
     def __init__(self, *, waits: bool) -> None:
         self._waits = waits
+        self._merges = 0
         self.waiting = asyncio.Event()
 
     def go_on(self) -> None:
@@ -78,7 +83,19 @@ class Played:
             commit = hashlib.sha1(input.prompt.encode()).hexdigest()
             return RunAgentResult(value="done", commit=commit, usage=Usage(input_tokens=8, output_tokens=2, usd=0.001))
         value: Any = {"n": 7} if input.output_schema else f"answer to: {input.prompt}"
-        return RunAgentResult(value=value, usage=Usage(input_tokens=10, output_tokens=5, usd=0.001))
+        if input.output_schema and len(input.output_schema.get("properties", {})) > 1:
+            value = value_for(input.output_schema, seed=input.prompt, topic="golden")
+        given: dict[str, Any] = {"commit": "1" * 40} if input.isolation else {}
+        return RunAgentResult(value=value, usage=Usage(input_tokens=10, output_tokens=5, usd=0.001), **given)
+
+    @activity.defn(name="integrate_commit")
+    async def integrate_commit(self, input: IntegrateCommitInput) -> IntegrateCommitResult:
+        """The first agent's commit fits, the second's when it goes on, the third's never."""
+        self._merges += 1
+        if self._merges in (1, 3):
+            return IntegrateCommitResult(commit="2" * 40, note="merged" if self._merges == 1 else None)
+        conflict = MergeConflict(files=["a.txt"], text="<<<<<<<", base="2" * 40)
+        return IntegrateCommitResult(conflict=conflict)
 
     @activity.defn(name="load_script")
     async def load_script(self, input: LoadScriptInput) -> Script:
@@ -117,6 +134,7 @@ async def record(environment: WorkflowEnvironment, store: Store, name: str, scen
             identity=WHO,
             activities=[
                 *(played.run_agent, played.open_gates, played.load_script, played.open_journal, played.recall_agents),
+                played.integrate_commit,
                 *(reports.write_report, reports.append_log),
                 *steps.all,
             ],
@@ -135,6 +153,8 @@ async def record(environment: WorkflowEnvironment, store: Store, name: str, scen
                 played.go_on()
             else:
                 await handle.cancel()
+        if scenario.answered:
+            await _answer(handle)
         try:
             await asyncio.wait_for(handle.result(), DEADLINE_S)
         except WorkflowFailureError as error:
@@ -160,6 +180,17 @@ async def _control(handle: WorkflowHandle[Any, Any]) -> None:
     await handle.signal("held", HeldInput(kind="quota", message="used up", until=soon))
 
 
+async def _answer(handle: WorkflowHandle[Any, Any]) -> None:
+    """Be the person, and what happens outside."""
+    for number, answer in ((1, "blue"), (2, "because")):
+        async with asyncio.timeout(DEADLINE_S):
+            while len((await handle.query("report", result_type=RunReport)).questions) < number:
+                await asyncio.sleep(0.05)
+        await handle.execute_update("answer", AnswerInput(answer=answer, question=f"q{number}", by="ann"))
+        if number == 1:
+            await handle.signal("event", EventInput(name="deployed", payload={"build": 7}))
+
+
 def _without_places(value: Any) -> Any:
     """Stack traces name the files of one machine, and replay does not look at them."""
     if isinstance(value, dict):
@@ -169,7 +200,7 @@ def _without_places(value: Any) -> Any:
 
 async def main(names: list[str]) -> None:
     """Record what was asked for, and refuse to overwrite."""
-    missing = [name for name in SCENARIOS if not (HISTORIES / f"{name}.json").exists()]
+    missing = [name for name in ALL if not (HISTORIES / f"{name}.json").exists()]
     for name in names:
         if name not in missing:
             raise SystemExit(f"{name} is recorded already, or unknown; to record: {', '.join(missing) or 'nothing'}")
@@ -183,7 +214,7 @@ async def main(names: list[str]) -> None:
             search_attributes=[SearchAttributeKey.for_keyword(key) for key in ATTRIBUTES],
         ) as environment:
             for name in names or missing:
-                for file, text in (await record(environment, store, name, SCENARIOS[name])).items():
+                for file, text in (await record(environment, store, name, ALL[name])).items():
                     (HISTORIES / f"{file}.json").write_text(text, encoding="utf-8")
                     print(f"{file}: {len(text):,} bytes")
 

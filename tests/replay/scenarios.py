@@ -150,6 +150,8 @@ class Scenario:
     """File of a child's history -> what its Workflow Id has behind the run's."""
     controlled: bool = False
     """Instead of being stopped it is held up, and controlled by a person."""
+    answered: bool = False
+    """A person answers its questions, and the event comes that it waits for."""
 
 
 def script(source: str, name: str) -> Script:

@@ -18,8 +18,8 @@ from tenuto.workflows.contracts import WriteReportInput
 from tenuto.workflows.script import dialects
 from tenuto.workflows.script.protocol import LoadedScript, Session
 
+from .later_scenarios import ALL
 from .replaying import history_of, recorded_inputs, replay
-from .scenarios import SCENARIOS
 
 FILES = sorted((Path(__file__).parents[1] / "data" / "histories").glob("*.json"))
 CHILDREN = sorted((Path(__file__).parents[1] / "data" / "histories" / "children").glob("*.json"))
@@ -97,7 +97,7 @@ def test_every_workflow_type_has_a_golden_history() -> None:
 
 
 def test_every_scenario_is_recorded() -> None:
-    assert set(SCENARIOS) <= {path.stem for path in FILES}
+    assert set(ALL) <= {path.stem for path in FILES}
 
 
 @pytest.mark.parametrize("path", CHILDREN, ids=lambda path: path.stem)

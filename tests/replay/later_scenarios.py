@@ -1,0 +1,73 @@
+"""Scenarios of patterns, people, merging and long logs, and all there are together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tenuto.workflows.contracts import RunLimits
+
+from .scenarios import PREPARED, SCENARIOS, Scenario, orchestration
+
+PATTERNS_PY = """from tenuto import Meta, agent, converge, critic, judge, log, review, until_dry, vote
+meta = Meta(name="patterns", description="Patterns over agents")
+
+async def main(args):
+    best = await judge(["one", "two"], criteria=["short", "true"], judges=2)
+    missing = await critic("the work", task="all of it")
+    voted = await vote("typed answer", n=3, schema={"type": "object"})
+    found = await until_dry(finder, empty_rounds=1, max_rounds=3)
+    reviewed = await review("write it", reviewers=2, rounds=2, revise="Mend it.")
+    agreed = await converge("Why?", angles=["plain", "odd"], schema={"type": "object"}, rounds=1)
+    for i in range(501):
+        log(f"line {i}")
+    return [best["winner"], missing["verdict"], voted["value"], found["items"], reviewed["verdict"], agreed["verdict"]]
+
+async def finder(items, round):
+    return [await agent(f"find in round {round}")] if round == 1 else []
+"""
+PATTERNS_JS = """export const meta = { name: 'patterns', description: 'Patterns over agents' }
+const best = await judge(['one', 'two'], { criteria: ['short', 'true'], judges: 2 })
+const missing = await critic('the work', { task: 'all of it' })
+const voted = await vote('typed answer', { n: 3, schema: { type: 'object' } })
+const finder = async (items, round) => (round === 1 ? [await agent(`find in round ${round}`)] : [])
+const found = await untilDry(finder, { emptyRounds: 1, maxRounds: 3 })
+for (let i = 0; i < 501; i++) log(`line ${i}`)
+return [best.winner, missing.verdict, voted.value, found.items]
+"""
+PEOPLE_PY = """from tenuto import Meta, ask, sleep, wait_for
+meta = Meta(name="people", description="Two questions and an event")
+
+async def main(args):
+    first = await ask("Which?", options=["red", "blue"])
+    told = await wait_for("deployed", timeout=3600)
+    await sleep(0.5)
+    return [first, told, await ask("And why?")]
+"""
+PEOPLE_JS = """export const meta = { name: 'people', description: 'Two questions and an event' }
+const first = await ask('Which?', { options: ['red', 'blue'] })
+const told = await waitFor('deployed', { timeout: 3600 })
+await sleep(0.5)
+return [first, told, await ask('And why?')]
+"""
+MERGED_PY = """from tenuto import Meta, agent, parallel
+meta = Meta(name="merged", description="Commits onto one branch, and files in keys")
+
+async def main(args):
+    prompts = ["tree plain", "tree conflict", "tree stubborn"]
+    trees = await parallel([agent(each, isolation="worktree", merge="queue") for each in prompts])
+    return [trees, await agent("look", inputs=["a.txt", "src/*.py"])]
+"""
+
+LATER: dict[str, Scenario] = {
+    "orchestration-patterns-python-v1": replace(
+        orchestration(PATTERNS_PY, "patterns.py", limits=RunLimits(concurrency=2)),
+        children={"adversarial-review-accepted-v1": "/review-1"},
+    ),
+    "orchestration-patterns-javascript-v1": orchestration(PATTERNS_JS, "patterns.js", limits=RunLimits(concurrency=2)),
+    "orchestration-people-python-v1": replace(
+        orchestration(PEOPLE_PY, "people.py", search_attributes=True), answered=True
+    ),
+    "orchestration-people-javascript-v1": replace(orchestration(PEOPLE_JS, "people.js"), answered=True),
+    "orchestration-merged-v1": orchestration(MERGED_PY, "merged.py", limits=RunLimits(concurrency=1), **PREPARED),
+}
+ALL = {**SCENARIOS, **LATER}
