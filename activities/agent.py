@@ -27,6 +27,7 @@ from .credentials import Credentials
 from .errors import AgentFailed, Verdict, classify
 from .messages_api import MessagesApi
 from .outfit import Equipment, KeptWork, Unequipped, Work
+from .overload import PATIENCE_S, Overload
 from .run_holds import RunHolds, Tell, hold_kind, signal_run
 from .store import Store
 from .structured_output import OutputForm, OutputForms, UnusableSchema
@@ -58,8 +59,11 @@ class AgentActivities:
         simulated_url: Callable[[], Awaitable[str]],
         equipment: Equipment | None = None,
         tell: Tell = signal_run,
+        *,
+        overload_s: float = PATIENCE_S,
     ) -> None:
         self._store = store
+        self._overload_s = overload_s
         self._equipment = equipment or Unequipped()
         self._holds = RunHolds(tell)
         self._api = MessagesApi(credentials, simulated_url)
@@ -73,7 +77,12 @@ class AgentActivities:
             ApplicationError: `type` is the kind (`workflows/failure_kinds.py`). Non-retryable with
                 `AgentFailureDetails` when the agent has failed for good; else with `next_retry_delay`.
         """
-        return await _Attempt(self._store, self._api, self._forms, self._equipment, self._holds, input=input).run()
+        before = _before(activity.info())
+        overload = Overload(before.overloaded_since, before.turns, self._overload_s)
+        attempt = _Attempt(
+            self._store, self._api, self._forms, self._equipment, self._holds, overload=overload, input=input
+        )
+        return await attempt.run()
 
     @activity.defn(name="open_gates")
     async def open_gates(self) -> None:
@@ -96,6 +105,7 @@ class _Attempt:
         equipment: Equipment,
         holds: RunHolds,
         *,
+        overload: Overload,
         input: RunAgentInput,
     ) -> None:
         self._store = store
@@ -112,6 +122,7 @@ class _Attempt:
         self._held_before = before.holds
         self._was_held = before.held
         self._holds = holds
+        self._overload = overload
         self._telling: set[asyncio.Task[None]] = set()
         self._number = info.attempt
         self._tries = info.attempt - before.holds
@@ -202,7 +213,9 @@ class _Attempt:
     async def _ended_by(self, error: Exception) -> ApplicationError:
         """The failure to raise for an error, after recording it if it is final."""
         verdict = classify(error)
-        final = verdict.action == "fail" or (verdict.patience is not None and self._tries >= verdict.patience)
+        given_up = self._overload.meets(verdict, len(self._transcript.answers))
+        tried = verdict.patience is not None and self._tries >= verdict.patience
+        final = verdict.action == "fail" or tried or given_up
         if not final:
             delay_s = self._delay_s(verdict)
             if _holds_up(verdict):
@@ -212,13 +225,17 @@ class _Attempt:
                     self._input.run_id, hold_kind(verdict.kind), verdict.message, None if parked else verdict.delay_s
                 )
                 delay_s = min(delay_s, LOOK_S * random.uniform(0.75, 1.25))
+            if self._overload.since is not None:
+                activity.heartbeat(self._progress())
             delay = timedelta(seconds=delay_s)
             # Benign: expected, and so logged in a line of debug output, not as a warning with a traceback.
             return ApplicationError(
                 verdict.message, type=verdict.kind, next_retry_delay=delay, category=ApplicationErrorCategory.BENIGN
             )
         message = verdict.message
-        if verdict.action != "fail":
+        if given_up:
+            message = f"{self._overload.words}: {message}"
+        elif verdict.action != "fail":
             message = f"given up after {self._tries} attempts: {message}"
         message = await self._keep_failed_work(message)
         await until_kept(lambda: self._record(failure=(verdict.kind, message)), self._say)
@@ -287,6 +304,8 @@ class _Attempt:
         transcript = self._transcript
         holds = self._held_before + held
         given: dict[str, Any] = {"holds": holds, "held": held} if holds else {}
+        if self._overload.since is not None:
+            given["overloaded_since"] = self._overload.since
         return AgentProgress(turns=len(transcript.answers), usage=transcript.usage, activity=self._doing, **given)
 
     def _accepted(self, asked_at: float) -> None:

@@ -76,7 +76,8 @@ class Verdict:
     """What to do about an error.
 
     `retry` asks again, `park` asks again until a person has done something, `fail` ends the agent. `delay_s` is how
-    long to wait, where the error says so. After `patience` attempts a retry becomes a failure; `None` is without end.
+    long to wait, where the error says so. After `patience` attempts a retry becomes a failure; `None` is without a
+    number: `overload.py` has the time.
     `closes_gate` says that nobody on this credential may ask before `delay_s` is over.
     """
 
@@ -99,6 +100,8 @@ _FAIL_TYPES = frozenset(
     }
 )
 _RETRY_TYPES = frozenset({"overloaded_error", "timeout_error", "conflict_error"})
+_OVERLOADED = frozenset({502, 503, 504, 529})
+"""Nothing is wrong with the request, or with what it met: there is too much of it, or what should serve it is away."""
 _CREDIT_CODES = frozenset({"contract_spend_limit_reached", "enforced_spend_limit_reached"})
 """Rate limits by status, but only money or a new contract ends them."""
 _CREDENTIAL_CODES = frozenset({"organization_on_hold", "claude_code_key_creator_not_member"})
@@ -199,7 +202,8 @@ def _of_status(error: APIStatusError, now: float) -> Verdict:
     permanent = kind in _FAIL_TYPES or (400 <= status < 500 and kind not in _RETRY_TYPES)
     if should_retry == "false" or (permanent and should_retry != "true"):
         return Verdict("fail", kind, message)
-    return Verdict("retry", kind, message, wait, patience=None if kind in _RETRY_TYPES else PATIENCE)
+    endless = kind in _RETRY_TYPES or status in _OVERLOADED
+    return Verdict("retry", kind, message, wait, patience=None if endless else PATIENCE)
 
 
 def _type_of_range(status: int) -> str:

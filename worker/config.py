@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from .versioning import Deployment
+
 FILE_NAME = "tenuto.toml"
 DEFAULT_TASK_QUEUE = "tenuto"
 DEFAULT_NAMESPACE = "default"
@@ -31,6 +33,7 @@ ENVIRONMENT: dict[str, str] = {
     "max_usd": "TENUTO_MAX_USD",
     "local_store": "TENUTO_LOCAL_STORE",
     "host": "TENUTO_HOST",
+    "overload_hours": "TENUTO_OVERLOAD_HOURS",
 }
 """Setting -> environment variable. The same names without a variable are flags and keys of `tenuto.toml`."""
 TABLES = {"workspace": frozenset({"setup", "untracked"}), "gates": frozenset({"files"})}
@@ -68,6 +71,10 @@ class Settings:
     """A store on this host's disk is meant, though the Temporal Service may be shared with other hosts."""
     host: str | None = None
     """This host's name among those that share the Task Queue; `None` is its host name."""
+    overload_hours: float = 24.0
+    """How long an API that is overloaded or out of reach is tried, before the agent fails."""
+    deployment: Deployment | None = None
+    """Version of this Worker in Temporal's Worker Versioning; `None` is without."""
     allow: tuple[str, ...] = ()
     """Permission rules that every run of this configuration has."""
     deny: tuple[str, ...] = ()
@@ -125,6 +132,8 @@ class Settings:
             max_usd=given.dollars("max_usd"),
             local_store=given.switch("local_store"),
             host=given.text("host"),
+            overload_hours=given.number("overload_hours", "hours, a number such as 24", 24.0),
+            deployment=_deployment(environ),
             allow=given.rules("allow"),
             deny=given.rules("deny"),
             project=next((path.parent for path, _ in files if path.parent != home), None),
@@ -268,15 +277,18 @@ class _Given:
         return number
 
     def dollars(self, name: str) -> float | None:
+        return None if self.raw(name) is None else self.number(name, "dollars, a number such as 2.5")
+
+    def number(self, name: str, expected: str, default: float = 0.0) -> float:
         value = self.raw(name)
         if value is None:
-            return None
+            return default
         try:
             number = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError):
             number = math.nan
         if not math.isfinite(number) or number < 0:
-            raise self._bad(name, value, "dollars, a number such as 2.5")
+            raise self._bad(name, value, expected)
         return number
 
     def switch(self, name: str) -> bool:
@@ -315,6 +327,13 @@ def _store(given: _Given, home: Path) -> str:
             "gs://bucket/prefix or az://container/prefix"
         )
     return url
+
+
+def _deployment(environ: Mapping[str, str]) -> Deployment | None:
+    try:
+        return Deployment.of(environ)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _files(workspace: Path, home: Path) -> list[tuple[Path, dict[str, Any]]]:

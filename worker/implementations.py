@@ -41,7 +41,9 @@ class Implementations:
         places = Places(store, home)
         clones = Clones(home)
         workshop = Workshop(store, places, clones, self._servers)
-        self._agents = AgentActivities(store, Credentials(home), simulation.url, workshop)
+        self._agents = AgentActivities(
+            store, Credentials(home), simulation.url, workshop, overload_s=settings.overload_hours * 3600
+        )
         reports = ReportActivities(store)
         journal = JournalActivities(store)
         steps = StepActivities(store, StepStations(store, places), found_lines, self._servers)

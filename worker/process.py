@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from temporalio.client import Client
 from temporalio.service import RPCError
-from temporalio.worker import Plugin, Worker
+from temporalio.worker import Plugin, Worker, WorkerDeploymentConfig
 
 from tenuto.activities.sandbox.sweep import sweep
 from tenuto.activities.store import Store
@@ -52,15 +52,21 @@ def workers_for(client: Client, settings: Settings, implementations: Implementat
     What works in a checkout that lies on this host goes to the latter; it takes Activities only.
     """
     store, activities = implementations.store, implementations.all
-    workers = [_worker(client, settings.task_queue, store, activities)]
+    version = settings.deployment.config() if settings.deployment is not None else None
+    workers = [_worker(client, settings.task_queue, store, activities, version)]
     if settings.several_hosts:
         own_queue = host_queue(settings.task_queue, host_id(settings.host))
-        workers.append(_worker(client, own_queue, store, activities, ActivitiesOnly()))
+        workers.append(_worker(client, own_queue, store, activities, version, ActivitiesOnly()))
     return workers
 
 
 def _worker(
-    client: Client, task_queue: str, store: Store, activities: Sequence[Callable[..., Any]], *plugins: Plugin
+    client: Client,
+    task_queue: str,
+    store: Store,
+    activities: Sequence[Callable[..., Any]],
+    version: WorkerDeploymentConfig | None,
+    *plugins: Plugin,
 ) -> Worker:
     """One Worker, its limits set on purpose rather than by default."""
     return Worker(
@@ -69,6 +75,7 @@ def _worker(
         identity=own_identity(),
         activities=activities,
         plugins=plugins,
+        deployment_config=version,
         max_concurrent_activities=ACTIVITIES_MAX,
         max_cached_workflows=200,
         # After a crash a Workflow Task waits this long on the dead Worker's own queue.

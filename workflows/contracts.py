@@ -341,6 +341,8 @@ class AgentProgress(Wire):
     """The attempt ended in a hold (credential, credit, quota): the call's own timeout starts anew after it."""
     holds: int = 0
     """Attempts until now that ended in a hold: they try no patience."""
+    overloaded_since: float | None = None
+    """Unix seconds since when the API has been overloaded or out of reach for this agent."""
 
 
 class LoadScriptInput(Wire):

@@ -23,7 +23,7 @@ _PLATFORMS = {
     "CLAUDE_CODE_USE_FOUNDRY": ("AZURE_",),
 }
 _STORES = {"s3": ("AWS_",), "gs": ("GOOGLE_",), "az": ("AZURE_",)}
-_SETTINGS = ("TENUTO_STORE", "TENUTO_TASK_QUEUE")
+_SETTINGS = ("TENUTO_STORE", "TENUTO_TASK_QUEUE", "TENUTO_OVERLOAD_HOURS")
 _OFF = ("", "0", "false", "no", "off")
 
 
