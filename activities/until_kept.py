@@ -17,6 +17,8 @@ from obstore.exceptions import BaseError as StorageError
 log = logging.getLogger(__name__)
 
 PAUSE_S, PAUSE_MAX_S = 0.5, 30.0
+WAITING_FOR_STORE = "waiting for the store"
+"""How what an Activity says of itself begins meanwhile."""
 
 
 def _unsaid(_words: str) -> None:
@@ -32,6 +34,6 @@ async def until_kept(put: Callable[[], Awaitable[None]], say: Callable[[str], No
         except (StorageError, OSError) as error:
             words = str(error).splitlines()[0]
             log.warning("the store did not take what has to be kept, trying again: %s", words)
-            say(f"waiting for the store, which says: {words[:200]}")
+            say(f"{WAITING_FOR_STORE}, which says: {words[:200]}")
         await asyncio.sleep(pause * random.uniform(0.5, 1.5))
         pause = min(PAUSE_MAX_S, 2 * pause)

@@ -1,4 +1,5 @@
-"""Why a run that lives does not get on: no Worker takes its Workflow Task, or every attempt at it fails.
+"""Why a run that lives does not get on: no Worker takes its Workflow Task, every attempt at it fails, or all it has
+under way waits for something outside.
 
 A Worker that cannot replay a run leaves it alone: the Workflow Task fails, nothing else happens to the run, and it goes
 on when a Worker that can takes it.
@@ -10,22 +11,28 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import Client, WorkflowExecutionDescription
 from temporalio.service import RPCError
+
+from tenuto.activities.until_kept import WAITING_FOR_STORE
+from tenuto.workflows.failure_kinds import HOLDS, RATE_LIMIT
 
 NOT_TAKEN_S = 5.0
 """A Workflow Task that waits longer has no Worker."""
 LOOKED_AT = 10
 """Events at the end of the history; the failed task is one of the last."""
 MESSAGE_CHARS = 500
+TRIED_OFTEN = 3
+"""Attempts that an Activity may take without a word about it."""
 
 
 async def trouble_of(client: Client, described: WorkflowExecutionDescription) -> str | None:
     """What keeps the run from its next step, and the remedy, in one line; `None` where nothing does."""
     pending = described.raw_description.pending_workflow_task
     if not described.raw_description.HasField("pending_workflow_task"):
-        return None
+        return await _all_wait(client, described)
     if pending.attempt > 1:
         cause, message = await _last_failure(client, described)
         if message:
@@ -35,6 +42,31 @@ async def trouble_of(client: Client, described: WorkflowExecutionDescription) ->
     if not pending.HasField("started_time") and waited_s > NOT_TAKEN_S:
         return f"no Worker has taken its next step for {waited_s:.0f} s. Start one: tenuto up, or tenuto worker"
     return None
+
+
+async def _all_wait(client: Client, described: WorkflowExecutionDescription) -> str | None:
+    """What everything waits for that is under way, in the words of one of it."""
+    under_way, words = described.raw_description.pending_activities, None
+    for activity in under_way:
+        words = await _waits_for(client, activity)
+        if words is None:
+            return None
+    if words is None:
+        return None
+    return f"all that is under way ({len(under_way)}) waits, and goes on by itself when that is over: {words}"
+
+
+async def _waits_for(client: Client, activity: PendingActivityInfo) -> str | None:
+    """What an Activity says that it waits for, or why it was tried in vain; holds of a whole run are shown as such."""
+    if activity.heartbeat_details.payloads:
+        (progress, *_) = await client.data_converter.decode(activity.heartbeat_details.payloads)
+        doing = progress.get("activity") if isinstance(progress, dict) else None
+        if isinstance(doing, str) and doing.startswith(WAITING_FOR_STORE):
+            return doing
+    failure, kind = activity.last_failure, activity.last_failure.application_failure_info.type
+    if activity.attempt <= TRIED_OFTEN or not failure.message or kind in HOLDS or kind == RATE_LIMIT:
+        return None
+    return f"{kind}: {' '.join(failure.message.split())[:MESSAGE_CHARS]}, tried {activity.attempt - 1} times"
 
 
 async def _last_failure(client: Client, described: WorkflowExecutionDescription) -> tuple[int, str]:

@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from tenuto.activities import overload
 from tenuto.activities.errors import Verdict
 from tenuto.activities.overload import Overload
 from tenuto.workflows import failure_kinds as kinds
@@ -17,7 +16,7 @@ BUSY = Verdict("retry", "overloaded_error", "Overloaded")
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr(overload.time, "time", lambda: now[0])
+    monkeypatch.setattr("tenuto.activities.overload.time.time", lambda: now[0])
     return now
 
 

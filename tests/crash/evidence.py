@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .bench import Bench, until
+from ..cli.command import until
+from .bench import Bench
 from .disturbed import Ran
 
 SAME = ("status", "error", "census", "verification", "failures")

@@ -11,7 +11,8 @@ import time
 import pytest
 from temporalio.client import Client
 
-from .bench import Bench, until
+from ..cli.command import until
+from .bench import Bench
 from .cuttable import Cuttable
 from .disturbed import Calm, reach, run
 from .evidence import holds, write_down
@@ -69,12 +70,17 @@ async def test_the_disk_is_full_for_a_while(bench: Bench, calm: Calm, whose: str
     assert bench.server is not None
     pids = (worker.pid,) if whose == "worker" else (worker.pid, bench.server.pid)
 
+    def says_why() -> bool:
+        return "waiting for the store" in (bench.tenuto.json("show", f"wf_full_{whose}")["trouble"] or "")
+
     async def fill(_client: Client, _run_id: str) -> list[float]:
         await asyncio.to_thread(until, lambda: len(bench.api.requests()) >= asked)
         before = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids}
         for pid, (_, hard) in before.items():
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
         await asyncio.sleep(AWAY_S)
+        if whose == "worker":
+            await asyncio.to_thread(until, says_why)
         for pid, limits in before.items():
             resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
         return []

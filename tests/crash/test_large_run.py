@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,9 @@ def rules() -> list[dict[str, Any]]:
     made = []
     for task in range(0, AGENTS, WITH_TOOL):
         command = f"echo {task} > own-{task}.txt" if task % WITH_TREE == 0 else f"echo x >> effect-{task}.log"
-        when = [{"turn": 1}, *([{"last_contains": "is unknown"}] if task % WITH_TREE == 0 else [])]
+        when: list[dict[str, Any]] = [{"turn": 1}]
+        if task % WITH_TREE == 0:
+            when.append({"last_contains": "is unknown"})
         use = {"tool_use": [{"name": "Bash", "input": {"command": command}}]}
         made += [{"match": {"prompt_contains": f"large task {task}.", **each}, "reply": use} for each in when]
     return [*made, {"reply": {"text": "did {prompt}", "templates": True}}]
@@ -71,10 +74,13 @@ class Chaos:
         self.kills: list[float] = []
         self.follower = served.follow(*words)
 
+    def _answered(self, number: int) -> bool:
+        return self.served.answered("large") >= number
+
     def do(self) -> subprocess.Popen[str]:
         """All of it; the follower that was left."""
         for deed, answered in zip(self.deeds, self.at, strict=True):
-            until(lambda number=answered: self.served.answered("large") >= number, 120)
+            until(partial(self._answered, answered), 120)
             if deed == "command":
                 self.follower.kill()
                 self.follower.communicate()
@@ -89,7 +95,8 @@ class Chaos:
 def answer_all(served: Served, run_id: str) -> None:
     """Answer each question through the command, again where nobody was there to take it."""
     for number in range(1, QUESTIONS + 1):
-        until(lambda n=number: served.tenuto("answer", run_id, f"q{n}", f"answer {n}").returncode == 0, 120)
+        words = ("answer", run_id, f"q{number}", f"answer {number}")
+        until(partial(lambda words: served.tenuto(*words).returncode == 0, words), 120)
 
 
 async def spans_of(address: str, run_id: str) -> dict[str, tuple[float, float]]:

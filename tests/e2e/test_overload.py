@@ -9,12 +9,12 @@ import pytest
 from tenuto.worker.simulated_api import SimulatedApi
 
 from ..cli.command import Tenuto
-from .served import Served, ended
+from .served import Served, ended, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
-HOURS = 0.002
-"""Seven seconds."""
+HOURS = 0.004
+"""Fourteen seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,7 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             served = Served(tenuto, api)
             served.write_scripts()
             yield served
+            served.end_followers()
         finally:
             tenuto("down")
 
@@ -40,7 +41,14 @@ def test_overload_that_passes_fails_no_agent(impatient: Served) -> None:
 
 def test_overload_without_an_end_fails_the_agent_with_what_to_set(impatient: Served) -> None:
     impatient.api.control(reset=True, rules=[{"fault": {"status": 529, "message": "Overloaded"}}])
-    report = ended(impatient.start("many.js", "wf_endless", n=2), code=3, timeout_s=90)
+    follower = impatient.start("many.js", "wf_endless", n=2)
+
+    def says_why() -> bool:
+        shown = impatient.tenuto("show", "wf_endless")
+        return "overloaded_error: Overloaded" in shown.stdout
+
+    until(says_why, 40)
+    report = ended(follower, code=3, timeout_s=90)
     assert report["result"] == {"said": [None, None]}
     assert {failure["kind"] for failure in report["failures"]} == {"overloaded_error"}
     message = report["failures"][0]["message"]
