@@ -36,7 +36,9 @@ ENVIRONMENT: dict[str, str] = {
     "overload_hours": "TENUTO_OVERLOAD_HOURS",
 }
 """Setting -> environment variable. The same names without a variable are flags and keys of `tenuto.toml`."""
-TABLES = {"workspace": frozenset({"setup", "untracked"}), "gates": frozenset({"files"})}
+NOTIFY = {"command": "TENUTO_NOTIFY_COMMAND", "url": "TENUTO_NOTIFY_URL"}
+"""Keys of the table `[notify]`, with their variables. A project's file has no say: a command runs outside of walls."""
+TABLES = {"notify": frozenset(NOTIFY), "workspace": frozenset({"setup", "untracked"}), "gates": frozenset({"files"})}
 """Tables of `tenuto.toml`, and their keys."""
 FILE_KEYS = frozenset({*ENVIRONMENT, "address", "namespace", "allow", "deny", *TABLES})
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
@@ -87,6 +89,10 @@ class Settings:
     """Files and folders that git does not track and a clone needs all the same, relative to the workspace."""
     gate_files: tuple[str, ...] = ()
     """Patterns of further files that define this project's checks."""
+    notify_command: str | None = None
+    """Shell command that is told of questions, holds and the end of runs."""
+    notify_url: str | None = None
+    """URL to which that is posted."""
     disabled_by: str | None = None
     """The variable that turns starting runs off, if one does."""
     history_events: int | None = None
@@ -114,6 +120,7 @@ class Settings:
         files = _files(workspace or Path.cwd(), home)
         given = _Given(flags, environ, files)
         table = given.table("workspace")
+        notify = _notify(environ, files, home)
         profile = _temporal_profile(environ)
         address = profile.get("address") or given.text("address")
         if address and not _is_address(address):
@@ -140,6 +147,8 @@ class Settings:
             setup=table.text("setup"),
             untracked=table.paths("untracked"),
             gate_files=given.table("gates").paths("files"),
+            notify_command=notify["command"],
+            notify_url=notify["url"],
             disabled_by=next((name for name in OFF_SWITCHES if _on(name, environ.get(name, ""))), None),
             history_events=_events(environ.get(HISTORY_EVENTS)),
         )
@@ -150,6 +159,11 @@ class Settings:
                 "--local-store (TENUTO_LOCAL_STORE=1) if every Worker runs on this host"
             )
         return settings
+
+    @property
+    def has_hook(self) -> bool:
+        """Whether anybody is to be told what happens to runs."""
+        return bool(self.notify_command or self.notify_url)
 
     @property
     def several_hosts(self) -> bool:
@@ -314,6 +328,22 @@ def _events(text: str | None) -> int | None:
     if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"{HISTORY_EVENTS} is {text!r}; expected a whole number of at least 1")
     return int(text)
+
+
+def _notify(environ: Mapping[str, str], files: list[tuple[Path, dict[str, Any]]], home: Path) -> dict[str, str | None]:
+    """The hook: from the environment, else from the user's own file."""
+    for path, values in files:
+        if path.parent != home and "notify" in values:
+            raise UsageError(
+                f"[notify] in {path} is not obeyed: a hook runs outside of the sandbox, so a project cannot name one. "
+                f"Move it to {home / FILE_NAME}, or set TENUTO_NOTIFY_COMMAND or TENUTO_NOTIFY_URL"
+            )
+    table = _Given({}, environ, files).table("notify")
+    found = {key: (environ.get(variable) or "").strip() or table.text(key) for key, variable in NOTIFY.items()}
+    url = found["url"]
+    if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
+        raise UsageError(f"the notify url is {url!r}; expected one that starts with http:// or https://")
+    return found
 
 
 def _store(given: _Given, home: Path) -> str:

@@ -13,6 +13,7 @@ from tenuto.activities.journal import JournalActivities
 from tenuto.activities.mcp.config import configured_servers
 from tenuto.activities.mcp.tools import McpServers
 from tenuto.activities.merging import MergeActivities
+from tenuto.activities.notices import Hook, NoticeActivities
 from tenuto.activities.places import Places, StepStations
 from tenuto.activities.reports import ReportActivities
 from tenuto.activities.run_setup import SetupActivities
@@ -29,6 +30,17 @@ from .simulation import Simulation
 
 if TYPE_CHECKING:
     from .config import Settings
+
+
+def _hook() -> Hook:
+    """As it is configured now: a file that is mended counts at the next attempt."""
+    from .config import Settings, UsageError
+
+    try:
+        settings = Settings.load()
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+    return Hook(settings.notify_command, settings.notify_url)
 
 
 class Implementations:
@@ -59,6 +71,7 @@ class Implementations:
             journal.open_journal,
             journal.recall_agents,
             journal.hash_files,
+            NoticeActivities(store, home, _hook).notify,
             *steps.all,
         ]
         """What a Worker registers."""

@@ -30,6 +30,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from tenuto.activities.payload_store import external_storage
 from tenuto.activities.store import Store
 from tenuto.workflows.convergence import Convergence
+from tenuto.workflows.notification import Notification
 from tenuto.workflows.orchestration import Orchestration
 from tenuto.workflows.review import AdversarialReview
 from tenuto.workflows.script.dialects import interpreters
@@ -38,7 +39,7 @@ from tenuto.workflows.survey import Survey
 from .bounded_failures import BoundedFailures
 
 interpreters()  # looked up once, outside the sandbox
-WORKFLOWS: list[type] = [Orchestration, Survey, AdversarialReview, Convergence]
+WORKFLOWS: list[type] = [Orchestration, Survey, AdversarialReview, Convergence, Notification]
 
 # Pure modules, one by one. A module that defines a Workflow must never be here: the sandbox would not see into it.
 PASSED_THROUGH = (
@@ -64,6 +65,7 @@ PASSED_THROUGH = (
     "tenuto.workflows.gate_contracts",
     "tenuto.workflows.gate_rules",
     "tenuto.workflows.models",
+    "tenuto.workflows.notice_contracts",
     "tenuto.workflows.patterns",
     "tenuto.workflows.people_contracts",
     "tenuto.workflows.policy",

@@ -176,4 +176,5 @@ class Carried(Wire):
     gates: GatesState
     questions: QuestionsState
     holds: HoldsState
+    notices: int = 0
     script: ScriptState

@@ -136,6 +136,7 @@ class Continuing:
         return (
             not (run.agents.under_way or run.steps.under_way or run.reviews.under_way or run.questions.heard)
             and not (self._begun.inside or self._loading or run.pending.inside or run.saving_log)
+            and not run.notices.under_way
             and all(script.rests for script in run.scripts)
             and workflow.all_handlers_finished()
         )
@@ -155,6 +156,7 @@ class Continuing:
             gates=run.gates.state(),
             questions=run.questions.state(),
             holds=run.holds.state(),
+            notices=run.notices.numbered,
             script=script.state(),
         )
         workflow.continue_as_new(run.input.model_copy(update={"carry": carried}))
@@ -168,4 +170,5 @@ class Continuing:
         run.reviews.numbered = carried.reviews
         run.gates.restore(carried.gates)
         run.questions.restore(carried.questions)
+        run.notices.numbered = carried.notices
         run.holds.restore(carried.holds)

@@ -110,6 +110,8 @@ class RunInput(Wire):
     """Dialect -> version of its interpreter when the run began: a Worker with another one leaves the run alone."""
     clock: float | None = None
     """Time at which the script's clock begins, Unix seconds: the start of the run, or of the one it resumes."""
+    notify: bool = False
+    """Whether people are told of questions, holds and the end, by a hook of theirs."""
     resume_from: str | None = None
     """Run whose journal answers calls that it has made already."""
     histories: Histories | None = None

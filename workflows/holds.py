@@ -67,6 +67,8 @@ class Holds:
             self._timers[kind] = asyncio.create_task(self._release_after(kind, seconds))
         if before is None and kind in failure_kinds.HOLDS:
             self._run.say(f"waiting for {kind}{f' until {until}' if until else ''}: {message}")
+        if before is None:
+            self._run.notices.held(held)
         self._changed()
 
     def release(self, kind: str) -> None:

@@ -108,6 +108,7 @@ class Questions:
             )
             return Outcome(value=view.answer)
         self._run.say(f"question {view.id}: {_short(view.question)} · tenuto answer {self._run.id} {view.id} ANSWER")
+        self._run.notices.asked(view)
         return view
 
     async def _answered(self, view: QuestionView) -> Outcome:

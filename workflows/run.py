@@ -23,6 +23,7 @@ from .gates import Gates
 from .holds import Holds
 from .locks import Locks
 from .merge_queue import MergeQueue
+from .notices import Notices
 from .questions import Questions
 from .recall import Journal
 from .reviews import Reviews
@@ -86,6 +87,7 @@ class Run:
         self.questions = Questions(self)
         self.locks = Locks()
         self.holds = Holds(self)
+        self.notices = Notices(self)
         self.scripts: dict[ScriptRun, None] = {}
         """Those in execution, the run's own and nested ones; a dict keeps the order, which replay depends on."""
         self.continuing = Continuing(self, carried)
@@ -330,6 +332,7 @@ class Run:
         if self.input.search_attributes:
             workflow.upsert_search_attributes([STATUS.value_set(report.status)])
         self.show_progress(force=True)
+        await self.notices.ended(report)
         return report
 
     async def _tidy(self) -> None:

@@ -36,6 +36,7 @@ from tenuto.workflows.journal_contracts import (
     RecallAgentsResult,
     RecalledAgent,
 )
+from tenuto.workflows.notice_contracts import NoticeInput
 from tenuto.workflows.people_contracts import AnswerInput, EventInput
 from tenuto.workflows.script.dialects import close_interpreters
 from tenuto.workflows.setup_contracts import host_queue
@@ -97,6 +98,11 @@ class Played:
         conflict = MergeConflict(files=["a.txt"], text="<<<<<<<", base="2" * 40)
         return IntegrateCommitResult(conflict=conflict)
 
+    @activity.defn(name="notify")
+    async def notify(self, input: NoticeInput) -> bool:
+        """There is a hook, and it is content."""
+        return True
+
     @activity.defn(name="load_script")
     async def load_script(self, input: LoadScriptInput) -> Script:
         """The one script that is called by others."""
@@ -111,7 +117,13 @@ class Played:
     async def recall_agents(self, input: RecallAgentsInput) -> RecallAgentsResult:
         """Their values, all but of one whose record is gone."""
         return RecallAgentsResult(
-            agents=[RecalledAgent(found=call.was != "a3", value=f"kept by {call.was}") for call in input.calls]
+            agents=[
+                RecalledAgent(
+                    found=call.was != "a3",
+                    value=_judged("") if call.label.startswith("review") else f"kept by {call.was}",
+                )
+                for call in input.calls
+            ]
         )
 
 
@@ -135,6 +147,7 @@ async def record(environment: WorkflowEnvironment, store: Store, name: str, scen
             activities=[
                 *(played.run_agent, played.open_gates, played.load_script, played.open_journal, played.recall_agents),
                 played.integrate_commit,
+                played.notify,
                 *(reports.write_report, reports.append_log),
                 *steps.all,
             ],

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tenuto.workflows.contracts import RunAgentInput, RunInput, RunLimits, Script
-from tenuto.workflows.journal import Material, key_of
-from tenuto.workflows.journal_contracts import OpenJournalResult
+from tenuto.workflows.journal import Material, key_of, step_key
+from tenuto.workflows.journal_contracts import KnownAnswer, OpenJournalResult
 from tenuto.workflows.models import resolve
+from tenuto.workflows.review_prompts import ANSWER, to_review
 from tenuto.workflows.script.dialects import load
 from tenuto.workflows.setup_contracts import AgentTypeView, Policy, PrepareRunResult
 
@@ -196,9 +197,33 @@ def entry(prompt: str, number: int = 0) -> str:
     return f"{key_of(call, Material())}-{number}"
 
 
+def voted(lens: str) -> str:
+    """The journal entry of a reviewer of what the agent that is told to write it says."""
+    call = RunAgentInput(
+        run_id="",
+        agent="",
+        prompt=to_review("answer to: write it", lens),
+        model=resolve("opus"),
+        label="",
+        output_schema=ANSWER,
+        tools=["Read", "Glob", "Grep"],
+        setup="",
+    )
+    return f"{key_of(call, Material(base=SETUP.base))}-0"
+
+
 JOURNAL = OpenJournalResult(
-    entries={entry("kept"): "a1", entry("kept", 1): "a2", entry("gone"): "a3"},
+    entries={
+        entry("kept"): "a1",
+        entry("kept", 1): "a2",
+        entry("gone"): "a3",
+        voted("alpha"): "a7",
+        voted("beta"): "a8",
+    },
     lost={entry("changed"): "a.txt no longer has the content that it left"},
+    answers={
+        f"{step_key('ask', {'question': 'Ship it?', 'options': ['yes', 'no']})}-0": KnownAnswer(answer="yes", by="ann")
+    },
 )
 """What the played `open_journal` answers."""
 
@@ -238,6 +263,17 @@ REVIEW_WAITING = (
     PY.replace("workflow\n", "workflow, review\n") + "async def main(args):\n    return await review('wait')\n"
 )
 
+NOTIFIED = JS + "const said = await ask('Ship it?', { default: 'no', timeout: 1 })\nawait agent('x')\nreturn said\n"
+RESUMED_REVIEW = (
+    JS
+    + """const work = await agent('write it')
+const first = await review(work, { lenses: ['alpha', 'beta'], revise: 'Mend it.' })
+const made = await sh('make')
+const said = await ask('Ship it?', { options: ['yes', 'no'], timeout: 1, default: 'no' })
+return [first.verdict, made.exitCode, said]
+"""
+)
+
 SCENARIOS: dict[str, Scenario] = {
     "orchestration-python-v1": orchestration(
         EVERY_PRIMITIVE_PY, "golden.py", args={"n": 3}, has_args=True, limits=ALL, search_attributes=True
@@ -266,6 +302,13 @@ SCENARIOS: dict[str, Scenario] = {
     "orchestration-change-review-v1": replace(
         orchestration(CHANGE_REVIEWED, "changes.js", **PREPARED),
         children={"change-review-v1": "/review-1", "change-review-named-v1": "/review-2"},
+    ),
+    "orchestration-notified-v1": replace(
+        orchestration(NOTIFIED, "notified.js", notify=True), children={"notification-v1": "/notice-1"}
+    ),
+    "orchestration-resumed-review-v1": replace(
+        orchestration(RESUMED_REVIEW, "resumed.js", resume_from="wf_reviewed", clock=1.7e9, **PREPARED),
+        children={"adversarial-review-resumed-v1": "/review-1"},
     ),
     "orchestration-converge-v1": replace(
         orchestration(CONVERGED, "converged.js"),

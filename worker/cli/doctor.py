@@ -49,7 +49,7 @@ async def examine(*, mcp: bool = False) -> list[Finding]:
     except UsageError as error:
         return [*findings, Finding("settings", "fail", str(error))]
     findings.append(Finding("settings", "ok", f"home {settings.home}, store {settings.store}"))
-    looks: list[Callable[[Settings], Awaitable[list[Finding]]]] = [_store, _credentials, _temporal]
+    looks: list[Callable[[Settings], Awaitable[list[Finding]]]] = [_store, _credentials, _temporal, _hook]
     for look in looks:
         findings += await look(settings)
     findings += await _sandbox()
@@ -187,6 +187,27 @@ async def _stuck(client: Client, task_queue: str) -> Finding:
     if found:
         return Finding("runs", "fail", "; ".join(found))
     return Finding("runs", "ok", f"{looked_at} live, none is stuck")
+
+
+async def _hook(settings: Settings) -> list[Finding]:
+    """Whether those who asked to be told are."""
+    from obstore.exceptions import BaseError
+
+    from tenuto.activities.store import Store
+
+    from ..untold import untold_notices
+
+    try:
+        untold = await untold_notices(Store(settings.store))
+    except (OSError, BaseError) as error:
+        return [Finding("notify", "warn", f"it is not known what the hook did not take: {error}")]
+    if untold:
+        more = f" (and {len(untold) - 1} more)" if len(untold) > 1 else ""
+        return [Finding("notify", "warn", f"{untold[-1].run_id}: {untold[-1].words}{more}")]
+    if not settings.has_hook:
+        return []
+    whom = " and ".join(filter(None, [settings.notify_command and "a command", settings.notify_url]))
+    return [Finding("notify", "ok", f"{whom} is told of questions, holds and the end of runs")]
 
 
 async def _sandbox() -> list[Finding]:

@@ -30,12 +30,16 @@ def logs(run_id: str, agent: str | None, *, follow: bool, json: bool) -> int:
 
 
 async def _lines(runs: Runs, run_id: str, *, follow: bool, json: bool) -> None:
+    from ..untold import untold_notices
+
     lines = await runs.log(run_id)
+    untold = [notice.words for notice in await untold_notices(runs.store, run_id)]
     if json:
-        print_json({"run_id": run_id, "lines": lines})
+        print_json({"run_id": run_id, "lines": lines} | ({"untold": untold} if untold else {}))
         return
     _print(lines)
     if not follow:
+        _print(untold)
         return
     from temporalio.service import RPCError
 

@@ -58,7 +58,9 @@ def resume(run_id: str, options: RunOptions) -> int:
     if settings.embedded and not before.simulate:
         check_credentials(settings)
     # Its journal, seed and clock are added when the new run is started.
-    input = before.model_copy(update={"limits": caps, "resume_from": None, "interpreters": interpreters()})
+    input = before.model_copy(
+        update={"limits": caps, "resume_from": None, "interpreters": interpreters(), "notify": settings.has_hook}
+    )
     return launch(_simulated(options, before), settings, input, new_id)
 
 

@@ -142,6 +142,7 @@ def build_input(options: RunOptions, settings: Settings, workspace: Path) -> Run
             setup=settings.setup, untracked=list(settings.untracked), gate_files=list(settings.gate_files)
         ),
         simulate=options.simulate,
+        notify=settings.has_hook,
         host=host_id(settings.host) if settings.several_hosts else None,
         interpreters=interpreters(),
     )

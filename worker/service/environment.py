@@ -23,7 +23,13 @@ _PLATFORMS = {
     "CLAUDE_CODE_USE_FOUNDRY": ("AZURE_",),
 }
 _STORES = {"s3": ("AWS_",), "gs": ("GOOGLE_",), "az": ("AZURE_",)}
-_SETTINGS = ("TENUTO_STORE", "TENUTO_TASK_QUEUE", "TENUTO_OVERLOAD_HOURS")
+_SETTINGS = (
+    "TENUTO_STORE",
+    "TENUTO_TASK_QUEUE",
+    "TENUTO_OVERLOAD_HOURS",
+    "TENUTO_NOTIFY_COMMAND",
+    "TENUTO_NOTIFY_URL",
+)
 _OFF = ("", "0", "false", "no", "off")
 
 
