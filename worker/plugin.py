@@ -59,6 +59,7 @@ PASSED_THROUGH = (
     "tenuto.workflows.control_contracts",
     "tenuto.workflows.convergence_contracts",
     "tenuto.workflows.details",
+    "tenuto.workflows.failed_tests",
     "tenuto.workflows.failure_kinds",
     "tenuto.workflows.journal",
     "tenuto.workflows.journal_contracts",

@@ -116,6 +116,7 @@ class GatesState(Wire):
 
     views: dict[str, GateView] = Field(default_factory=dict)
     outcomes: dict[str, list[tuple[str, bool]]] = Field(default_factory=dict)
+    failed: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
     written: dict[str, str] = Field(default_factory=dict)
 
 

@@ -208,11 +208,19 @@ class ReviewCounts(Wire):
     unverified: int = 0
 
 
+class FlakyCheck(Wire):
+    """A check that was green and red on an identical tree, with the tests that it named as failed there."""
+
+    gate: str
+    tests: list[str] = Field(default_factory=list)
+
+
 class Verification(Wire):
     """What was checked in a run."""
 
     gates: GateCounts = Field(default_factory=GateCounts)
     reviews: ReviewCounts = Field(default_factory=ReviewCounts)
+    flaky: list[FlakyCheck] = Field(default_factory=list)
 
 
 class WaitingFor(Wire):

@@ -10,6 +10,8 @@ from .gate_contracts import GateView
 
 _ROWS = 15
 _CELL = 90
+FLAKY_NAMED = 5
+"""Flaky tests that are named in one line; all are in the report."""
 
 
 def markdown(report: RunReport) -> str:
@@ -67,7 +69,11 @@ def snapshot(report: RunReport) -> dict[str, Any]:
 def gate_words(gate: GateView) -> str:
     """A gate's last outcome in words."""
     outcome = "passed" if gate.passed else f"not passed: {gate.reason}"
-    return outcome + (" · flaky: it changed its mind on an identical tree" if gate.flaky else "")
+    if not gate.flaky:
+        return outcome
+    more = f" and {len(gate.flaky_tests) - FLAKY_NAMED} more" if len(gate.flaky_tests) > FLAKY_NAMED else ""
+    named = f" ({', '.join(gate.flaky_tests[:FLAKY_NAMED])}{more})" if gate.flaky_tests else ""
+    return f"{outcome} · flaky: it changed its mind on an identical tree{named}"
 
 
 def fits(value: Any, bytes_max: int) -> bool:

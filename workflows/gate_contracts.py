@@ -79,6 +79,8 @@ class GateView(Wire):
     """Why it is not passed."""
     flaky: bool = False
     """It changed its mind on an identical tree."""
+    flaky_tests: list[str] = Field(default_factory=list)
+    """Tests that it named as failed on a tree on which it was green too."""
 
 
 @activity.defn(name="look_at_gate_files")

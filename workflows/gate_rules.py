@@ -62,10 +62,12 @@ def green(run: RunCommandResult) -> bool:
     return run.exit_code == 0 and run.ended_by is None
 
 
-def changed_its_mind(outcomes: Sequence[tuple[str, bool]]) -> bool:
-    """Whether a check said yes and no about an identical tree. `outcomes`: (tree, passed) in order."""
-    said: dict[str, bool] = {}
-    return any(said.setdefault(tree, passed) != passed for tree, passed in outcomes)
+def trees_of_two_minds(outcomes: Sequence[tuple[str, bool]]) -> list[str]:
+    """Trees about which a check said yes and no, in order of appearance. `outcomes`: (tree, passed) in order."""
+    said: dict[str, set[bool]] = {}
+    for tree, passed in outcomes:
+        said.setdefault(tree, set()).add(passed)
+    return [tree for tree, minds in said.items() if len(minds) == 2]
 
 
 def failures(run: RunCommandResult, look: LookAtGateFilesResult) -> list[dict[str, Any]]:

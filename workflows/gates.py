@@ -10,6 +10,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from . import gate_rules
     from .carry_contracts import GatesState
+    from .failed_tests import failed_tests
     from .gate_contracts import GateView, LookAtGateFilesResult
     from .script.protocol import CallError, Outcome
     from .step_contracts import RunCommandResult
@@ -36,15 +37,21 @@ class Gates:
         self._run = run
         self._views: dict[str, GateView] = {}
         self._outcomes: dict[str, list[tuple[str, bool]]] = {}
+        self._failed: dict[str, dict[str, list[str]]] = {}
+        """By gate and tree: tests that were named as failed."""
         self._written: dict[str, str] = {}
 
     def restore(self, state: GatesState) -> None:
         """Go on from what `state` gave."""
         self._views, self._outcomes, self._written = state.views, state.outcomes, state.written
+        self._failed = state.failed
 
     def state(self) -> GatesState:
         """All of it, to be taken along."""
-        return GatesState(views=self._views, outcomes=self._outcomes, written=self._written)
+        state = GatesState(views=self._views, outcomes=self._outcomes, written=self._written)
+        if self._failed:
+            state.failed = self._failed
+        return state
 
     @property
     def views(self) -> list[GateView]:
@@ -73,9 +80,18 @@ class Gates:
             self._note(key, name, passed=False, runs=0, reason=stopped.error.message)
             return Outcome(error=stopped.error)
         self._note(key, name, passed=value["passed"], runs=len(value["evidence"]["runs"]), reason=value["reason"])
-        self._views[key].flaky = gate_rules.changed_its_mind(self._outcomes[key])
+        self._look_for_flakes(key)
         value["flaky"] = self._views[key].flaky
         return Outcome(value=value)
+
+    def _look_for_flakes(self, key: str) -> None:
+        view, trees = self._views[key], gate_rules.trees_of_two_minds(self._outcomes[key])
+        named = [name for tree in trees for name in self._failed.get(key, {}).get(tree, ())]
+        if trees and not view.flaky:
+            self._run.say(f"gate {view.name}: flaky, it was green and red on an identical tree")
+        view.flaky = bool(trees)
+        if named:
+            view.flaky_tests = list(dict.fromkeys(named))
 
     async def _run_it(self, args: dict[str, Any], key: str) -> dict[str, Any]:
         """Attempts until one stays green, or they are up; a check that was tampered with is not given another."""
@@ -91,6 +107,8 @@ class Gates:
                 runs.append(run)
                 trees.append(look.tree)
                 self._outcomes.setdefault(key, []).append((look.tree, gate_rules.green(run)))
+                if not gate_rules.green(run) and (failed := failed_tests(f"{run.stdout}\n{run.stderr}")):
+                    self._failed.setdefault(key, {}).setdefault(look.tree, []).extend(failed)
                 in_a_row += gate_rules.green(run)
                 # Looked at again after each run: what changes meanwhile is seen too.
                 look = await self._look(args)
@@ -158,6 +176,8 @@ class Gates:
             reason=None if passed else reason,
             flaky=before.flaky if before else False,
         )
+        if before is not None and before.flaky_tests:
+            view.flaky_tests = before.flaky_tests
         self._views[key] = view
         self._run.say(f"gate {name}: " + ("passed" if passed else f"not passed: {reason}"))
 

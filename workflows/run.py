@@ -172,7 +172,12 @@ class Run:
         passed = sum(view.passed for view in report.gates)
         counts = contracts.GateCounts(passed=passed, failed=len(report.gates) - passed)
         report = self.ledger.fill(report, agents=agents)
-        report.verification = report.verification.model_copy(update={"gates": counts})
+        verified: dict[str, Any] = {"gates": counts}
+        if flaky := [
+            contracts.FlakyCheck(gate=view.name, tests=view.flaky_tests) for view in report.gates if view.flaky
+        ]:
+            verified["flaky"] = flaky
+        report.verification = report.verification.model_copy(update=verified)
         return report
 
     def say(self, line: str) -> None:

@@ -83,6 +83,23 @@ async def test_a_flake_is_no_pass_and_one_on_an_identical_tree_is_listed(stage: 
     assert report.status == "degraded"
 
 
+async def test_tests_that_changed_their_mind_on_an_identical_tree_are_listed_by_name(stage: Stage) -> None:
+    said = ["FAILED tests/test_a.py::test_clock - late\n", "", "FAILED tests/test_b.py::test_real - wrong\n"]
+    outcomes = [RunCommandResult(exit_code=bool(text), stdout=text) for text in said]
+    looks = iter([look(), look(), look(), look(tree="t2"), look(tree="t2"), look(tree="t2")])
+
+    async def play(input: StepInput) -> Any:
+        return next(looks) if isinstance(input, LookAtGateFilesInput) else outcomes.pop(0)
+
+    source = MAIN + "await gate('make', attempts=2)\n    return (await gate('make'))['passed']\n"
+    async with stage.playing(steps=PlayedSteps(play)):
+        report = await (await stage.start(source, **SETUP)).result()
+    assert (report.result, report.status) == (False, "degraded")
+    assert report.gates[0].flaky_tests == ["tests/test_a.py::test_clock"]
+    (flaky,) = report.verification.flaky
+    assert (flaky.gate, flaky.tests) == ("make", ["tests/test_a.py::test_clock"])
+
+
 async def test_a_change_of_mind_on_another_tree_is_no_flake(stage: Stage) -> None:
     looks = [look(), look(), look(tree="t2"), look(tree="t2")]
     source = MAIN + "await gate('make')\n    return (await gate('make'))['flaky']\n"
