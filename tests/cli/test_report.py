@@ -180,6 +180,18 @@ def test_a_thousand_agents_make_a_page_that_opens_and_say_where_the_rest_is(shar
     assert many - few < 60_000  # the file has 40 MB twice over in memory, were it not one agent at a time
 
 
+def test_a_damaged_record_costs_its_agent_and_not_the_page(shared: Tenuto) -> None:
+    keep_run(shared.home, "wf_torn", [record("wf_torn", n) for n in (1, 2, 3)])
+    agents = shared.home / "store" / "runs" / "wf_torn" / "agents"
+    (agents / "a1" / "record.json").write_text('{"entry": "x", "val')
+    (agents / "a2" / "record.json").write_text('{"agent": "a2", "last_messages": [7]}')
+    (agents / "a3" / "turns").mkdir()
+    (agents / "a3" / "turns" / "000000.json").write_text("[]]")
+    assert "value 3" in shared("report", "wf_torn").stdout
+    assert [each["id"] for each in shared.json("audit", "wf_torn")] == ["wf_torn", "a1", "a2", "a3"]
+    assert shared("changes", "wf_torn").returncode == 0
+
+
 @pytest.mark.parametrize("name", ["r.pdf", "r"])
 def test_a_file_that_is_no_page_is_refused_before_anything_is_read(shared: Tenuto, name: str) -> None:
     done = shared("report", "wf_never", "-o", name)

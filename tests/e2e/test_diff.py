@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from .repository import tally
-from .served import Served, ended
+from .served import Served, ended, until
 
 pytestmark = pytest.mark.e2e
 
@@ -93,7 +93,8 @@ def test_an_edit_is_named_and_what_rests_on_its_result_is_marked(served: Served,
     assert "reuse 6, run 5" in told
     assert "changed: prompt (was a1)" in told
     only_last = diff(served, name, dialect, SCRIPTS[dialect].replace('"low"', '"high"'))
-    assert (only_last["reuse"], only_last["run"], only_last["complete"]) == (10, 1, True)
+    # All calls are certain; whether its result leads to others cannot be.
+    assert (only_last["certain"], only_last["complete"]) == ({"reuse": 10, "run": 1}, False)
     assert made(only_last)[0]["changed"] == ["effort"]
     report = resumed(served, name, dialect)
     assert (report["census"]["cached"], report["census"]["done"]) == (10, 1)
@@ -146,15 +147,60 @@ async def main(args):
     found = diff(served, "steps", "py", source)
     calls = len(found["calls"])
     assert (found["run"], found["reuse"], found["ended"]["how"]) == (0, calls, "finished")
-    assert found["complete"] is False  # what a command prints is only known when it has run
-    assert found["again"] == {"glob": 1, "read": calls - 3, "write": 1, "sh": 1, "gate": 1}
+    assert found["complete"] is False
+    assert found["again"] == {"gate": 1}  # a gate never comes from an earlier run; the command still holds
     (folder / "README.md").write_text("other")
     (folder / "made.txt").write_text("by hand")
     changed = diff(served, "steps", "py", source)
+    assert changed["again"] == {"sh": 1, "gate": 1}
     whys = {call["label"]: (call["changed"], call["why"]) for call in made(changed)}
     assert "made.txt no longer has the content" in whys["write it."][1]
     assert whys["with inputs hi"][0] == ["inputs"] or "inputs" in whys["with inputs hi"][1]
     assert any(changed_parts == ["prompt"] for changed_parts, _ in whys.values())
+
+
+@pytest.mark.parametrize("dialect", ["py", "js"])
+def test_votes_revisions_and_answers_count_as_a_resumed_run_takes_them(served: Served, dialect: str) -> None:
+    name = f"voted-{dialect}"
+    verdicts = {"pass": {"verdict": "pass", "objections": [], "evidence": ["e"]}}
+    verdicts["fail"] = {"verdict": "fail", "objections": ["no"], "evidence": ["e"]}
+    rules = [
+        {"match": {"prompt_contains": "<work>\nthe mended"}, "reply": {"text": json.dumps(verdicts["pass"])}},
+        {"match": {"prompt_contains": "<work>\nthe draft"}, "reply": {"text": json.dumps(verdicts["fail"])}},
+        {"match": {"prompt_contains": "write a draft", "turn": 2}, "reply": {"text": "the mended"}},
+        {"match": {"prompt_contains": "write a draft"}, "reply": {"text": "the draft"}},
+    ]
+    served.api.control(rules=rules)
+    source = {
+        "py": """from tenuto import Meta, agent, ask, review
+meta = Meta(name="voted", description="Reviewed")
+async def main(args):
+    held = await review(await agent("write a draft"), revise="Mend it.")
+    answer = await ask("Ship it?", options=["yes", "no"])
+    return [held["verdict"], answer, await agent(f"ship {held['final']} {answer}")]
+""",
+        "js": """export const meta = {name: "voted-js", description: "Reviewed"}
+const held = await review(await agent("write a draft"), {revise: "Mend it."})
+const answer = await ask("Ship it?", {options: ["yes", "no"]})
+return [held.verdict, answer, await agent(`ship ${held.final} ${answer}`)]
+""",
+    }[dialect]
+    served.tenuto.script(f"{name}.{dialect}", source)
+    follower = served.follow(
+        "run", f"{name}.{dialect}", "--args", json.dumps({"name": name}), "--id", f"wf_{name}", "--json"
+    )
+    until(lambda: '"state": "open"' in served.tenuto("show", f"wf_{name}", "--json").stdout)
+    served.tenuto.json("answer", f"wf_{name}", "yes")
+    report = ended(follower)
+    assert report["result"][:2] == ["confirmed", "yes"]
+    found = diff(served, name, dialect, source)
+    assert (found["reuse"], found["run"], found["complete"]) == (report["census"]["agents"], 0, True)
+    edited = diff(served, name, dialect, source.replace("ship ", "send "))
+    assert (edited["run"], made(edited)[0]["certain"], made(edited)[0]["changed"]) == (1, True, ["prompt"])
+    again = resumed(served, name, dialect)
+    assert (again["census"]["cached"], again["census"]["done"]) == (report["census"]["agents"] - 1, 1)
+    other = diff(served, name, dialect, source.replace("write a draft", "write another draft"))
+    assert (other["certain"], other["complete"]) == ({"reuse": 0, "run": 1}, False)
 
 
 def test_bad_input_is_one_line(served: Served) -> None:

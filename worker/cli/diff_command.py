@@ -57,6 +57,8 @@ def lines_of(found: dict[str, Any]) -> list[str]:
             f"  certain: reuse {certain['reuse']:,}, run {certain['run']:,}; the other {assumed:,} rest on results "
             "that are not there yet (marked ?): they are shown as if those came out as before"
         )
+    elif found["run"] and ended["how"] == "finished":
+        lines.append("  whether anything else follows may depend on the results of these")
     if ended["how"] == "waits":
         names = ", ".join(shown(name) for name in ended["waits_for"][:5]) or "nothing that is pending"
         lines.append(f"  what comes after depends on results that nobody knows yet: {names}")

@@ -66,13 +66,11 @@ class Earlier:
 
     @classmethod
     async def of(cls, run: KeptRun) -> Earlier:
-        """Read the records of a run; agents that reviews borrowed are no calls of its script."""
-        reviews = run.report.reviews if run.report else []
-        borrowed = {agent for review in reviews for agent in review.agents}
+        """Read the records of a run."""
         found = []
         async for kept in run.agents(messages=False):
             record = kept.record
-            if record is None or kept.id in borrowed:
+            if record is None:
                 continue
             failure = record.get("failure")
             found.append(
@@ -120,7 +118,11 @@ def _most_alike(calls: list[EarlierCall], prompt: str, *, at_least: float) -> Ea
 
 
 def _alike(one: str, other: str) -> float:
-    return SequenceMatcher(None, one[:COMPARED_CHARS], other[:COMPARED_CHARS], autojunk=False).ratio()
+    """0 to 1. Prompts often begin alike, and go on with a file or a result that is another now."""
+    one, other = one[:COMPARED_CHARS], other[:COMPARED_CHARS]
+    shorter = min(len(one), len(other))
+    same = next((index for index in range(shorter) if one[index] != other[index]), shorter)
+    return max(same / max(1, shorter), SequenceMatcher(None, one, other, autojunk=False).ratio())
 
 
 def first_difference(before: str, after: str, around: int = 40) -> tuple[str, str]:

@@ -65,6 +65,7 @@ class Books:
             "recalled": record.get("recalled"),
             "journal_entry": record.get("entry"),
             "simulated": record.get("simulated"),
+            "note": _missing(kept, row),
             "transcript": f"runs/{self.run_id}/agents/{kept.id}/" if kept.record or messages else None,
         }
 
@@ -86,6 +87,11 @@ class Books:
             return recorded
         # The run's word stands: a value that came could not be merged, for one.
         return {"kind": failure.kind, "message": failure.message, "raw": recorded.get("raw") if recorded else None}
+
+
+def _missing(kept: KeptAgent, row: AgentView | None) -> str | None:
+    lost = kept.record is None and row is not None and row.state in ("done", "cached")
+    return "its record is not in the store, or cannot be read" if lost else None
 
 
 def _first(*values: Any) -> Any:

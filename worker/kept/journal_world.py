@@ -13,20 +13,24 @@ from tenuto.activities.journal import JournalActivities
 from tenuto.activities.places import StepStations
 from tenuto.activities.saved_workflows import ScriptActivities
 from tenuto.activities.steps import files
+from tenuto.activities.steps.earlier import earlier_step, stand_of
 from tenuto.activities.steps.station import StepFailed
 from tenuto.activities.store import Store
 from tenuto.activities.tools.ripgrep import found_lines
 from tenuto.workflows.agent_call import AgentCalls
-from tenuto.workflows.contracts import LoadScriptInput, RunInput, Script
+from tenuto.workflows.borrower import Answer
+from tenuto.workflows.contracts import LoadScriptInput, RunAgentInput, RunInput, Script
 from tenuto.workflows.failure_kinds import BAD_OPTION, NO_WORKSPACE, THROWN_KINDS
-from tenuto.workflows.journal import Material, Ordinals, key_of, needs_files, parts_of
-from tenuto.workflows.journal_contracts import FileHashes, HashedCall, HashFilesInput
+from tenuto.workflows.journal import Material, Ordinals, key_of, needs_files, parts_of, step_key
+from tenuto.workflows.journal_contracts import FileHashes, HashedCall, HashFilesInput, KnownAnswer
 from tenuto.workflows.script.protocol import STEPS, CallError, Outcome
 from tenuto.workflows.setup_contracts import PrepareRunResult
-from tenuto.workflows.step_contracts import GlobFilesInput, GrepFilesInput, ReadFileInput
+from tenuto.workflows.step_contracts import GlobFilesInput, GrepFilesInput, ReadFileInput, RunCommandResult
+from tenuto.workflows.step_values import KINDS
 
 from .answers import EarlierAnswers
 from .earlier import Earlier
+from .known_review import KnownReviews
 from .rehearsal import AgentMade
 from .run import KeptRun
 
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
     from tenuto.workflows.run import Run
 
 STEP = "rehearsed"
+LOOKS = ("read", "write", "glob", "grep")
+"""What costs nothing to make again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ class JournalWorld:
         entries: dict[str, str],
         earlier: Earlier,
         answers: EarlierAnswers,
+        people: dict[str, KnownAnswer],
         scripts: ScriptActivities,
     ) -> None:
         self._run = run
@@ -77,13 +84,14 @@ class JournalWorld:
         self._entries = dict(entries)
         self._earlier = earlier
         self._answers = answers
+        self._people = dict(people)
         self._scripts = scripts
         self._ordinals = Ordinals()
         self._calls = AgentCalls(cast("Run", _Stand("rehearsed", given, setup)))
         self._written: dict[str, str] = {}
         self.made: list[AgentMade] = []
         self.steps: dict[str, int] = defaultdict(int)
-        """Calls without a model of an agent's, by function: they are made again."""
+        """Calls that are no agents and are made again, by function."""
 
     # ------------------------------------------------------------------------------------------------ agents
 
@@ -93,15 +101,40 @@ class JournalWorld:
             input = self._calls.described(prompt, options, id=f"a{len(self.made) + 1}", phase=phase)
         except ValidationError as error:
             return Outcome(error=CallError(kind=BAD_OPTION, message=str(error)))
-        material = await self._material(input, options.get("inputs"))
-        entry = self._ordinals.name(key_of(input, material))
-        made = AgentMade(input, parts_of(input, material), entry, certain, self._entries.pop(entry, None))
-        self.made.append(made)
+        made = await self._noted(input, await self._material(input, options.get("inputs")), certain=certain)
         if made.was is None:
             return None
+        record = await self._run.record(made.was)
+        if record is None:
+            return None
+        named = input.model_copy(update={"entry": made.entry})
+        self._calls.authors.remember(named, record.get("value"), record.get("commit"))
+        return Outcome(value=record.get("value"))
+
+    async def review(self, op: str, args: dict[str, Any], phase: str | None, *, certain: bool) -> Outcome | None:
+        """The outcome of a review or a convergence all of whose agents are in the journal, or `None`."""
+
+        async def ask(input: RunAgentInput, material: Material, continues: str | None) -> Answer | None:
+            made = await self._noted(input, material, certain=certain, continues=continues)
+            record = None if made.was is None else await self._run.record(made.was)
+            if record is None:
+                return None
+            named = input.model_copy(update={"entry": made.entry})
+            return Answer(agent=made.was, value=record.get("value"), input=named, commit=record.get("commit"))
+
+        reviews = KnownReviews(self._given, self._setup, self._calls.authors, ask)
+        return await (reviews.review if op == "review" else reviews.converge)(args, phase)
+
+    async def _noted(
+        self, input: RunAgentInput, material: Material, *, certain: bool, continues: str | None = None
+    ) -> AgentMade:
+        entry = self._ordinals.name(key_of(input, material, continues=continues))
+        parts = parts_of(input, material, continues=continues)
+        made = AgentMade(input, parts, entry, certain, self._entries.pop(entry, None))
+        self.made.append(made)
         if made.was in self._earlier.by_agent:
             self._earlier.by_agent[made.was].used = True
-        return await self._value(made.was)
+        return made
 
     def last_made(self) -> AgentMade | None:
         """The agent that was noted down last."""
@@ -133,9 +166,12 @@ class JournalWorld:
         """What a file operation gives now; what a function of the script's own said."""
         if op == "gate" and "passed" in args:
             return Outcome(value={"passed": args["passed"], "reason": args.get("reason"), "flaky": False})
-        self.steps[op] += 1
         if op in STEPS and self._setup is None:
             return Outcome(error=CallError(kind=NO_WORKSPACE, message=f"{op}() works in a workspace: there is none"))
+        if (held := await self._held(op, args)) is not None:
+            return held
+        if op not in LOOKS:
+            self.steps[op] += 1
         looks = {"read": self._read, "write": self._write, "glob": self._glob, "grep": self._grep}
         if op not in looks:
             return None
@@ -143,6 +179,26 @@ class JournalWorld:
             return Outcome(value=await looks[op](args))
         except StepFailed as failure:
             return Outcome(error=CallError(kind=failure.kind, message=str(failure)))
+
+    async def _held(self, op: str, args: dict[str, Any]) -> Outcome | None:
+        """What the earlier run got for a step or a question, where that still holds."""
+        if op == "ask":
+            key = step_key("ask", {"question": args["question"], "options": list(args.get("options") or ()) or None})
+            known = self._people.pop(self._ordinals.name(str(key)), None)
+            return None if known is None else Outcome(value=known.answer)
+        if op not in ("sh", "mcp"):
+            return None
+        kind, key = KINDS[op], str(step_key(op, args))
+        named = {"entry": self._ordinals.name(key), "resumed": self._run.id}
+        input = kind.input(self._common(), args).model_copy(update=named)
+        earlier = await earlier_step(self._run.store, input)
+        if earlier is None:
+            return None
+        if op == "mcp":
+            return Outcome(value=earlier.result)
+        result, stand = RunCommandResult.model_validate(earlier.result), earlier.record.get("stand")
+        now = await stand_of((await self._station(input)).place.files, result.duration_s)
+        return kind.value(args, result) if stand is not None and stand == now else None
 
     async def assumed(self, op: str, args: dict[str, Any], made: AgentMade | None) -> Outcome | None:
         """What the earlier run got."""

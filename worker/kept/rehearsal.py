@@ -53,6 +53,9 @@ class World(Protocol):
     async def agent(self, prompt: str, options: dict[str, Any], phase: str | None, *, certain: bool) -> Outcome | None:
         """The value of a call, or `None` where it has to be made; notes it down either way."""
 
+    async def review(self, op: str, args: dict[str, Any], phase: str | None, *, certain: bool) -> Outcome | None:
+        """The outcome of a `review()` or `converge()`, or `None` where agents of it have to be made."""
+
     async def known(self, op: str, args: dict[str, Any]) -> Outcome | None:
         """The answer of any other call that is certain without making it."""
 
@@ -192,6 +195,8 @@ class _Scene:
             "lock": self._lock,
             "sleep": self._later,
             "workflow": self._workflow,
+            "review": self._review,
+            "converge": self._review,
         }
         self._open[call.id] = _Open(call)
         if op in PATTERNS:
@@ -222,6 +227,10 @@ class _Scene:
         certain = self._rehearsal.certain
         outcome = await self._world.agent(prompt, options, phase, certain=certain)
         return outcome, None if outcome is not None else self._world.last_made()
+
+    async def _review(self, call: Call) -> Outcome | None:
+        phase, certain = self._group or self._phase, self._rehearsal.certain
+        return await self._world.review(call.op, call.args, phase, certain=certain)
 
     async def _lock(self, call: Call) -> Outcome | None:
         queue = self._locks.setdefault(call.args["name"], deque())

@@ -16,7 +16,7 @@ from tenuto.activities.run_setup import SetupActivities, view_of
 from tenuto.activities.saved_workflows import ScriptActivities
 from tenuto.activities.store import Store
 from tenuto.workflows.contracts import RunInput, Script
-from tenuto.workflows.journal_contracts import OpenJournalInput, OpenJournalResult
+from tenuto.workflows.journal_contracts import KnownAnswer, OpenJournalInput, OpenJournalResult
 from tenuto.workflows.setup_contracts import PrepareRunInput, PrepareRunResult, RunSetup
 
 from ..config import UsageError
@@ -60,7 +60,7 @@ class _Comparison:
         earlier = await Earlier.of(self._run)
         await self._learn(earlier)
         given = before.model_copy(update={"script": self._script})
-        world = await self._world(given, await self._setup(), journal.entries, earlier)
+        world = await self._world(given, await self._setup(), journal.entries, journal.answers, earlier)
         ended = await self._drive(world, given)
         return self._told(world, ended, earlier, journal)
 
@@ -75,7 +75,7 @@ class _Comparison:
             then: PrepareRunResult | None = _result(key, setup)
         else:
             then = None
-        world = await self._world(self._before, then, entries, earlier)
+        world = await self._world(self._before, then, entries, {}, earlier)
         await self._drive(world, self._before)
         for made in world.made:
             call = earlier.by_entry.get(made.entry)
@@ -100,7 +100,12 @@ class _Comparison:
             raise UsageError(f"{self._run.id} cannot be resumed here: {error.message}") from None
 
     async def _world(
-        self, given: RunInput, setup: PrepareRunResult | None, entries: dict[str, str], earlier: Earlier
+        self,
+        given: RunInput,
+        setup: PrepareRunResult | None,
+        entries: dict[str, str],
+        people: dict[str, KnownAnswer],
+        earlier: Earlier,
     ) -> JournalWorld:
         return JournalWorld(
             self._run,
@@ -111,6 +116,7 @@ class _Comparison:
             entries=entries,
             earlier=earlier,
             answers=await EarlierAnswers.of(self._run),
+            people=people,
             scripts=ScriptActivities(self._home),
         )
 

@@ -9,6 +9,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -107,7 +108,8 @@ class KeptRun:
             record = await self._json(record_key(folder))
             transcript = Transcript(self.store, folder)
             if messages or record is None:
-                await transcript.load()
+                with suppress(ValueError):  # of another version, or damaged: what can be read of it is what there is
+                    await transcript.load()
             return KeptAgent(agent, record, transcript.messages)
 
         async for agent in ahead(await self.agent_ids() if ids is None else ids, read):
