@@ -20,7 +20,7 @@ from .evidence import holds, write_down
 pytestmark = [pytest.mark.e2e, pytest.mark.crash, pytest.mark.timeout(180)]
 
 SEED = int(os.environ.get("TENUTO_CHAOS_SEED", "1"))
-AWAY_S = 8.0
+AWAY_S = 5.0
 """Shorter than the heartbeat timeout: then nothing needs to be asked for twice, and nothing may be."""
 
 

@@ -24,7 +24,7 @@ __all__ = ["s3"]
 pytestmark = [pytest.mark.e2e, pytest.mark.crash, pytest.mark.timeout(180)]
 
 SEED = int(os.environ.get("TENUTO_CHAOS_SEED", "1"))
-AWAY_S = 8.0
+AWAY_S = 5.0
 
 
 @pytest.fixture(scope="module")

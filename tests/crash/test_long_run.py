@@ -15,7 +15,7 @@ from .evidence import report
 
 pytestmark = [pytest.mark.e2e, pytest.mark.crash, pytest.mark.timeout(180)]
 
-AGENTS = 160
+AGENTS = 120
 SCRIPT = """from tenuto import Meta, agent, parallel
 meta = Meta(name="long", description="A long run")
 async def main(args):
@@ -54,7 +54,7 @@ def answered(bench: Bench) -> Counter[str]:
 
 
 def test_a_new_key_a_new_worker_and_an_edited_script_in_one_run(bench: Bench) -> None:
-    bench.api.control(reset=True, latency_s=1.0)
+    bench.api.control(reset=True, latency_s=0.8)
     bench.tenuto.script("long.py", SCRIPT)
     worker = bench.one_worker()
     follower = bench.follow("run", "long.py", "--args", str(AGENTS), "--id", "wf_long", "--concurrency", "8", "--json")

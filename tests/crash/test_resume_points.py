@@ -21,7 +21,7 @@ from ..e2e.served import Served, ended, finished_before, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.crash]
 
-POINTS = int(os.environ.get("TENUTO_JOURNAL_POINTS", "4"))
+POINTS = int(os.environ.get("TENUTO_JOURNAL_POINTS", "2"))
 AGENTS = 100
 SLOWEST_S = 0.3
 PYTHON = """from tenuto import Meta, agent, parallel

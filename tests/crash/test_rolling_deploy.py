@@ -88,9 +88,9 @@ async def builds_of(fleet: Bench, run_id: str) -> list[str]:
 
 async def test_a_run_in_flight_moves_to_the_new_version_and_the_old_worker_may_go(fleet: Bench) -> None:
     old = fleet.start_worker(**version("moving", "1"))
+    fleet.start_worker(**version("moving", "2"))
     make_current(fleet, "moving", "1")
     follower = start(fleet, "moving", "wf_moves")
-    fleet.start_worker(**version("moving", "2"))
     make_current(fleet, "moving", "2")
     fleet.end_worker(old)
     until(lambda: fleet.tenuto("answer", "wf_moves", "yes").returncode == 0, 60)
@@ -102,9 +102,9 @@ async def test_a_run_in_flight_moves_to_the_new_version_and_the_old_worker_may_g
 
 async def test_a_pinned_run_stays_with_its_version_while_new_runs_take_the_new_one(fleet: Bench) -> None:
     fleet.start_worker(**version("staying", "1", "pinned"))
+    fleet.start_worker(**version("staying", "2", "pinned"))
     make_current(fleet, "staying", "1")
     first = start(fleet, "staying", "wf_stays")
-    fleet.start_worker(**version("staying", "2", "pinned"))
     make_current(fleet, "staying", "2")
     second = start(fleet, "staying", "wf_new")
     for run_id, follower in (("wf_stays", first), ("wf_new", second)):

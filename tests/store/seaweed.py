@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 import sys
 import urllib.error
@@ -75,4 +76,5 @@ def seaweed(folder: Path) -> Iterator[Seaweed]:
 
 
 def _ports(count: int) -> list[int]:
-    return [port for port in range(30000, 32000) if ports.free(port)][:count]
+    """Free ports, drawn: two sessions of tests may choose at the same time. The kernel gives out higher ones."""
+    return [port for port in random.sample(range(30000, 32700), 2000) if ports.free(port)][:count]
