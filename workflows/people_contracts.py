@@ -29,6 +29,8 @@ class QuestionView(Wire):
     answer: Any = None
     by: str | None = None
     """Who answered, by their own word."""
+    via: str | None = None
+    """How: `cli`, `update` (the Temporal UI, HTTP, a Client), or `journal`, taken over from the run that is resumed."""
     answered_at: str | None = None
 
 
@@ -41,6 +43,8 @@ class AnswerInput(Wire):
     """Its id; `None` answers the only open one."""
     by: str | None = None
     """Who answers."""
+    via: str | None = None
+    """How, where that is known."""
 
 
 class AnswerResult(Wire):

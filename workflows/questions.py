@@ -102,6 +102,7 @@ class Questions:
         self._asked[view.id] = view
         if (known := self._run.journal.answer_to(args)) is not None:
             view.state, view.answer, view.by, view.answered_at = "answered", known.answer, known.by, known.at
+            view.via = "journal"
             self._run.say(
                 f"question {view.id}: {_short(view.question)} · answered by {known.by or 'someone'} in "
                 f"{self._run.input.resume_from}: {_short(str(known.answer))}"
@@ -170,7 +171,7 @@ class Questions:
         view = self.check(input)
         if view.state == "open":
             view.state, view.answer, view.by = "answered", _chosen(view, input.answer), input.by
-            view.answered_at = _iso(workflow.now())
+            view.answered_at, view.via = _iso(workflow.now()), input.via or "update"
             self._run.say(f"question {view.id}: answered by {input.by or 'someone'}: {_short(str(view.answer))}")
             self._changed()
         return AnswerResult(question=view.id, answer=view.answer)

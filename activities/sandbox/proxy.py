@@ -13,6 +13,7 @@ import socket
 from urllib.parse import urlsplit
 
 from .hosts import Hosts
+from .own_service import is_own_service
 
 HEAD_MAX = 64 * 1024
 _CONNECT_S = 30.0
@@ -108,6 +109,11 @@ class Proxy:
             raise Refused(
                 "403 Forbidden", f"{host} is {', '.join(addresses)}, an address of this machine or its networks; "
                 f"a rule has to name the address itself: --allow 'Network({addresses[0]})'",
+            )  # fmt: skip
+        if any(is_own_service(host, _address(text), port) for text in allowed):
+            raise Refused(
+                "403 Forbidden", f"{host}:{port} is the Temporal Service that runs you: no rule opens it to a command, "
+                "since whoever reaches it can answer for a person",
             )  # fmt: skip
         for text in allowed:
             try:

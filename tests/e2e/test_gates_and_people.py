@@ -74,7 +74,8 @@ def test_a_question_shows_and_is_answered_from_the_command_line(served: Served, 
     assert told == {"run_id": "wf_asks", "question": "q1", "answer": "yes", "by": "ann"}
     report = ended(follower)
     assert report["result"] == "yes"
-    assert report["questions"][0]["by"] == "ann"
+    (question,) = report["questions"]
+    assert (question["by"], question["via"], question["answered_at"] is not None) == ("ann", "cli", True)
     late = tenuto("answer", "wf_asks", "no")
     assert late.returncode == 2
     assert "has ended" in late.stderr

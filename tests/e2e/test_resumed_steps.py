@@ -55,6 +55,6 @@ def test_an_answer_is_not_asked_for_twice_and_later_work_is_not_written_over(
     report = ended(start(f"{old}_2", "--resume-from", old, fails=False))
     assert report["result"][1:] == [True, "yes"]
     (question,) = report["questions"]
-    assert (question["state"], question["by"]) == ("answered", "ann")
+    assert (question["state"], question["by"], question["via"]) == ("answered", "ann", "journal")
     assert (folder / "plan.md").read_text() == "edited\n"
     assert (folder / ".checks").read_text().count("checked") == 2, "a gate never comes from the journal"

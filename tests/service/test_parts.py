@@ -65,7 +65,10 @@ def test_ports_are_chosen_below_those_that_the_kernel_hands_out_and_kept_while_f
     assert ports.kept(home) is None
     port = ports.choose(home)
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    assert port + ports.UI_OFFSET < lowest
+    assert port + ports.HTTP_OFFSET < lowest
+    assert ports.http_of(f"127.0.0.1:{port}") == f"http://127.0.0.1:{port + ports.HTTP_OFFSET}"
+    with socket.create_server((ports.LOOPBACK, port + ports.HTTP_OFFSET)):
+        assert ports.kept(home) is None
     assert ports.kept(home) == port
     with socket.create_server((ports.LOOPBACK, port + ports.UI_OFFSET)):
         assert ports.kept(home) is None

@@ -45,7 +45,7 @@ def pids_of(tenuto: Tenuto) -> set[int]:
 
 def test_up_says_where_everything_is(tenuto: Tenuto) -> None:
     said = tenuto.json("up")
-    assert set(said) == {"address", "ui", "server_pid", "worker_pids", "home"}
+    assert set(said) == {"address", "ui", "http", "server_pid", "worker_pids", "home"}
     assert said["home"] == str(tenuto.home)
     assert all(process_start(pid) for pid in [said["server_pid"], *said["worker_pids"]])
     assert len(said["worker_pids"]) == 1

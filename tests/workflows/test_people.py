@@ -91,7 +91,8 @@ async def test_a_question_answered_on_day_two_goes_on_at_once_though_the_worker_
     assert said == "yes"
     assert 1.5 * DAY <= seconds < 1.5 * DAY + 60
     question = report.questions[0]
-    assert (question.state, question.by) == ("answered", "ann")
+    assert (question.state, question.by, question.via) == ("answered", "ann", "update")
+    assert question.answered_at is not None
     assert any("answered by ann" in line for line in log)
 
 

@@ -36,7 +36,7 @@ def answer(run_id: str, words: list[str], *, who: str | None, json: bool) -> int
         if report.status in ENDED:
             raise UsageError(f"{run_id} has ended ({report.status}) and asks nothing any more")
         handle = (await runs.client()).get_workflow_handle(run_id)
-        input = AnswerInput(answer=said, question=question, by=who or _user())
+        input = AnswerInput(answer=said, question=question, by=who or _user(), via="cli")
         try:
             async with asyncio.timeout(ANSWER_S):
                 result: AnswerResult = await handle.execute_update("answer", input, result_type=AnswerResult)

@@ -13,7 +13,7 @@ from .output import notice, print_json, print_line
 
 def up(*, json: bool) -> int:
     """Start what is not running yet."""
-    from ..service import environment, service
+    from ..service import environment, ports, service
 
     settings = Settings.load()
     if not settings.embedded:
@@ -29,13 +29,15 @@ def up(*, json: bool) -> int:
             {
                 "address": running.address,
                 "ui": running.ui,
+                "http": ports.http_of(running.address),
                 "server_pid": running.server_pid,
                 "worker_pids": list(running.worker_pids),
                 "home": str(running.home),
             }
         )
     else:
-        print_line(f"Temporal {running.address}, Web UI {running.ui}, home {running.home}")
+        http = ports.http_of(running.address)
+        print_line(f"Temporal {running.address}, Web UI {running.ui}, HTTP API {http}, home {running.home}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Two ports of a home on the loopback: chosen once, kept while they are free."""
+"""Three ports of a home on the loopback, chosen once, kept while they are free: gRPC, the UI, the HTTP API."""
 
 from __future__ import annotations
 
@@ -13,27 +13,37 @@ LOOPBACK = "127.0.0.1"
 _RANGE = range(20000, 30000)
 """Below the range from which the kernel takes source ports: a client that keeps trying a port in that range while the
 server is down can connect to itself and then keep the server out."""
-UI_OFFSET = 1000
+UI_OFFSET, HTTP_OFFSET = 1000, 2000
 
 
 def kept(home: Home) -> int | None:
-    """The port of an earlier start, if it and its UI port can be had now."""
+    """The port of an earlier start, if it and those that go with it can be had now."""
     try:
         port = json.loads(home.ports.read_bytes())["port"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if not isinstance(port, int) or isinstance(port, bool) or not 1024 <= port < 65536 - UI_OFFSET:
+    if not isinstance(port, int) or isinstance(port, bool) or not 1024 <= port < 65536 - HTTP_OFFSET:
         return None
-    return port if free(port) and free(port + UI_OFFSET) else None
+    return port if _all_free(port) else None
 
 
 def choose(home: Home) -> int:
-    """A port that is free together with its UI port; remembered for this home."""
+    """A port that is free together with those that go with it; remembered for this home."""
     for port in random.sample(_RANGE, len(_RANGE)):
-        if free(port) and free(port + UI_OFFSET):
+        if _all_free(port):
             write_json(home.ports, {"port": port})
             return port
-    raise OSError(f"no free pair of ports between {_RANGE.start} and {_RANGE.stop + UI_OFFSET}")
+    raise OSError(f"no three free ports between {_RANGE.start} and {_RANGE.stop + HTTP_OFFSET}")
+
+
+def http_of(address: str) -> str:
+    """Base URL of the HTTP API that goes with the server's address."""
+    host, _, port = address.rpartition(":")
+    return f"http://{host}:{int(port) + HTTP_OFFSET}"
+
+
+def _all_free(port: int) -> bool:
+    return all(free(port + offset) for offset in (0, UI_OFFSET, HTTP_OFFSET))
 
 
 def free(port: int) -> bool:

@@ -61,6 +61,7 @@ def command(home: Home, port: int) -> list[str]:
     """The server's command line."""
     options = [
         *("--ip", ports.LOOPBACK, "--port", str(port), "--ui-port", str(port + ports.UI_OFFSET)),
+        *("--http-port", str(port + ports.HTTP_OFFSET)),
         *("--db-filename", str(home.database), "--log-level", "error", "--ui-disable-news-fetch"),
     ]
     for value in DYNAMIC_CONFIG:
@@ -73,7 +74,7 @@ def command(home: Home, port: int) -> list[str]:
 def stamp() -> str:
     """Changes with the binary and with the settings; the server is only replaced when it does."""
     status = binary().stat()
-    settings = (*DYNAMIC_CONFIG, *SEARCH_ATTRIBUTES, RETENTION_HOURS)
+    settings = (*DYNAMIC_CONFIG, *SEARCH_ATTRIBUTES, RETENTION_HOURS, ports.HTTP_OFFSET)
     return hashlib.sha256(f"{status.st_size} {status.st_mtime_ns} {settings}".encode()).hexdigest()[:16]
 
 
