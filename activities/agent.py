@@ -19,9 +19,11 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from tenuto.workflows import failure_kinds as kinds
 from tenuto.workflows.change_contracts import material_mark
-from tenuto.workflows.contracts import AgentFailureDetails, AgentProgress, RunAgentInput, RunAgentResult, Usage
+from tenuto.workflows.contracts import AgentProgress, RunAgentInput, RunAgentResult, Usage
+from tenuto.workflows.share_contracts import AgentFailureDetails
 
-from .agent_record import write_record
+from .agent_record import counts_of, write_record
+from .allowance import NeedsShare
 from .conversation import Conversation
 from .credentials import Credentials
 from .errors import AgentFailed, Verdict, classify
@@ -119,6 +121,8 @@ class _Attempt:
         self._doing = ""
         info = activity.info()
         before = _before(info)
+        self._before = before
+        self._conversation: Conversation | None = None
         self._held_before = before.holds
         self._was_held = before.held
         self._holds = holds
@@ -134,7 +138,9 @@ class _Attempt:
             with self._beating():
                 value = await self._converse()
         except asyncio.CancelledError:
-            await self._record_if_stopped()
+            stopped = await self._record_if_stopped()
+            if stopped is not None:
+                raise stopped from None
             raise
         except Exception as error:  # noqa: BLE001 - every error has a verdict, and is raised again as that
             failure = await self._ended_by(error)
@@ -153,13 +159,20 @@ class _Attempt:
             self._api.open_gates_of(input.run_id, input.resumed)
         if self._was_held:
             await self._api.check(simulate=input.simulate)
-        if self._number > 1:
+        if self._number > 1 or (input.share is not None and input.share.renewed):
             await transcript.load()
         elif input.restarts is not None:
             await transcript.discard()
         self._work = work = await self._equipment.open(input, self._say)
-        conversation = Conversation(
-            input, transcript, self._form(), self._api, say=self._say, outfit=work.outfit, accepted=self._accepted
+        self._conversation = conversation = Conversation(
+            input,
+            transcript,
+            self._form(),
+            self._api,
+            say=self._say,
+            outfit=work.outfit,
+            lost=self._lost_before(),
+            accepted=self._accepted,
         )
         limit = asyncio.timeout(self._time_left_s())
         try:
@@ -180,6 +193,7 @@ class _Attempt:
         served = transcript.answers[-1].model
         if served != input.model:
             given["model"] = served
+        given |= self._beside()
         if self._kept is not None and self._kept.commit is not None:
             given["commit"] = self._kept.commit
         return RunAgentResult(value=value, usage=_counted(transcript.usage), **given)
@@ -192,6 +206,29 @@ class _Attempt:
             prompt = input.prompt.replace(material_mark(hashlib.sha256(text.encode()).hexdigest()), text.rstrip())
             self._input = input = input.model_copy(update={"prompt": prompt})
         return input
+
+    def _lost_before(self) -> Usage:
+        """Of earlier attempts: what they said was lost, and what was under way when one was cut off."""
+        before = self._before
+        lost = before.lost or Usage()
+        if before.under_way is not None and len(self._transcript.answers) <= before.turns:
+            lost = lost.plus(before.under_way)
+        return lost
+
+    @property
+    def _lost(self) -> Usage:
+        return self._lost_before() if self._conversation is None else self._conversation.lost
+
+    def _beside(self) -> dict[str, Any]:
+        """What there is to tell beside value and usage."""
+        calls, lost = self._transcript.calls, self._lost
+        given: dict[str, Any] = {"tools": counts_of(calls)} if calls else {}
+        return given | ({"lost": _counted(lost)} if lost.tokens else {})
+
+    def _details(self, **given: Any) -> AgentFailureDetails:
+        return AgentFailureDetails(
+            usage=_counted(self._transcript.usage), attempts=self._tries, **self._beside(), **given
+        )
 
     def _form(self) -> OutputForm | None:
         if self._input.output_schema is None:
@@ -212,6 +249,8 @@ class _Attempt:
 
     async def _ended_by(self, error: Exception) -> ApplicationError:
         """The failure to raise for an error, after recording it if it is final."""
+        if isinstance(error, NeedsShare):
+            return _final(str(error), kinds.SHARE, self._details(ask=error.ask))
         verdict = classify(error)
         given_up = self._overload.meets(verdict, len(self._transcript.answers))
         tried = verdict.patience is not None and self._tries >= verdict.patience
@@ -225,7 +264,7 @@ class _Attempt:
                     self._input.run_id, hold_kind(verdict.kind), verdict.message, None if parked else verdict.delay_s
                 )
                 delay_s = min(delay_s, LOOK_S * random.uniform(0.75, 1.25))
-            if self._overload.since is not None:
+            elif self._overload.since is not None or self._lost.tokens:
                 activity.heartbeat(self._progress())
             delay = timedelta(seconds=delay_s)
             # Benign: expected, and so logged in a line of debug output, not as a warning with a traceback.
@@ -239,8 +278,7 @@ class _Attempt:
             message = f"given up after {self._tries} attempts: {message}"
         message = await self._keep_failed_work(message)
         await until_kept(lambda: self._record(failure=(verdict.kind, message)), self._say)
-        details = AgentFailureDetails(usage=_counted(self._transcript.usage), attempts=self._tries)
-        return ApplicationError(message, details, type=verdict.kind, non_retryable=True)
+        return ApplicationError(message, self._details(), type=verdict.kind, non_retryable=True)
 
     def _delay_s(self, verdict: Verdict) -> float:
         """As the error says; else doubling up to a minute. Never exactly the same for two agents."""
@@ -249,12 +287,17 @@ class _Attempt:
             return verdict.delay_s + 0.5 * spread
         return min(BACKOFF_MAX_S, 0.5 * 2.0 ** min(self._tries, 10)) * spread
 
-    async def _record_if_stopped(self) -> None:
-        """Record what was paid for an agent that is stopped; a Worker that shuts down only passes it on."""
+    async def _record_if_stopped(self) -> ApplicationError | None:
+        """Record what was paid for an agent that is stopped; a Worker that shuts down only passes it on.
+
+        A stopped agent fails, instead of being cancelled: a cancelled Activity cannot say what it has cost.
+        """
         details = activity.cancellation_details()
-        if details is not None and details.cancel_requested:
-            message = await self._keep_failed_work("stopped before it had a value")
-            await self._record(failure=(kinds.SKIPPED, message))
+        if details is None or not details.cancel_requested:
+            return None
+        message = await self._keep_failed_work("stopped before it had a value")
+        await self._record(failure=(kinds.SKIPPED, message))
+        return _final(message, kinds.SKIPPED, self._details())
 
     async def _keep_work(self) -> None:
         """What the agent changed outlasts it, however it ended."""
@@ -306,6 +349,10 @@ class _Attempt:
         given: dict[str, Any] = {"holds": holds, "held": held} if holds else {}
         if self._overload.since is not None:
             given["overloaded_since"] = self._overload.since
+        if self._lost.tokens:
+            given["lost"] = self._lost
+        if self._conversation is not None and (coming := self._conversation.under_way).tokens:
+            given["under_way"] = coming
         return AgentProgress(turns=len(transcript.answers), usage=transcript.usage, activity=self._doing, **given)
 
     def _accepted(self, asked_at: float) -> None:
@@ -314,6 +361,11 @@ class _Attempt:
         self._was_held = False
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
+
+
+def _final(message: str, kind: str, details: AgentFailureDetails) -> ApplicationError:
+    """An end that is expected: a line of debug output, not a warning with a traceback."""
+    return ApplicationError(message, details, type=kind, non_retryable=True, category=ApplicationErrorCategory.BENIGN)
 
 
 def _counted(usage: Usage) -> Usage:

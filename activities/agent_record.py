@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from tenuto.workflows.contracts import RunAgentInput, Usage
+from tenuto.workflows.share_contracts import ToolCounts
 
 from .journal_entries import Left
 from .next_step import answer_text
@@ -22,14 +23,6 @@ class RecordedFailure(BaseModel):
     kind: str
     message: str
     raw: str | None = None
-
-
-class ToolCounts(BaseModel):
-    """Tool calls of an agent. `refused` did not run, `failed` ran and gave an error; neither is hidden in the other."""
-
-    calls: int = 0
-    failed: int = 0
-    refused: int = 0
 
 
 class RecordedCommand(BaseModel):
@@ -132,6 +125,15 @@ async def write_record(
     await store.put(record_key(folder_of(input.run_id, input.agent)), record.model_dump_json().encode())
 
 
+def counts_of(calls: Sequence[ToolRecord]) -> ToolCounts:
+    """Tool calls by how they ended."""
+    return ToolCounts(
+        calls=len(calls),
+        failed=sum(not call.ok and not call.refused for call in calls),
+        refused=sum(call.refused for call in calls),
+    )
+
+
 def _left(input: RunAgentInput, kept: KeptWork | None, wrote: Mapping[str, str | None]) -> Left:
     """What has to be there for its value to be taken again."""
     if input.isolation is not None:
@@ -142,11 +144,7 @@ def _left(input: RunAgentInput, kept: KeptWork | None, wrote: Mapping[str, str |
 def _done_by(calls: Sequence[ToolRecord]) -> dict[str, Any]:
     """What the calls did to the world, for the fields of `AgentRecord`."""
     return {
-        "tools": ToolCounts(
-            calls=len(calls),
-            failed=sum(not call.ok and not call.refused for call in calls),
-            refused=sum(call.refused for call in calls),
-        ),
+        "tools": counts_of(calls),
         "read": {path: sha256 for call in calls for path, sha256 in call.read.items()},
         "wrote": {path: sha256 for call in calls for path, sha256 in call.wrote.items()},
         "commands": [

@@ -15,7 +15,8 @@ from tenuto.workflows import failure_kinds as kinds
 from tenuto.workflows.contracts import RunAgentInput, Usage
 
 from . import prices
-from .agent_request import AgentRequests
+from .agent_request import MAX_TOKENS, AgentRequests
+from .allowance import Allowance
 from .errors import AgentFailed
 from .messages_api import MessagesApi
 from .next_step import CALL_AGAIN, Ask, Done, UseTools, next_step
@@ -24,6 +25,7 @@ from .streaming import Response, Stalled
 from .structured_output import OutputForm
 from .tools.belt import without_tools
 from .transcript import Message, Purpose, Transcript, folder_of, now
+from .worst_case import BYTES_PER_TOKEN
 
 STALLS_MAX = 2
 """Stalls in a row, without a finished turn between them, that end an agent."""
@@ -35,6 +37,7 @@ class Conversation:
     Args:
         transcript: what was said so far; its last turn of tools may have been begun by an attempt that was lost.
         say: told what is going on, in a few words.
+        lost: of requests of earlier attempts whose answer broke off.
         accepted: told, with the moment (monotonic) at which it was sent, that the API took a request.
     """
 
@@ -47,6 +50,7 @@ class Conversation:
         *,
         say: Callable[[str], None],
         outfit: Outfit = PLAIN,
+        lost: Usage | None = None,
         accepted: Callable[[float], None] = lambda _asked_at: None,
     ) -> None:
         self._input = input
@@ -57,14 +61,27 @@ class Conversation:
         self._accepted = accepted
         self._requests = AgentRequests(input, form, outfit, api.context)
         self._stalls = 0
+        self._allowance = Allowance(input, transcript, lost or Usage())
+        self._under_way: Response | None = None
         self._outfit = outfit
         self._resumed = bool(transcript.messages)
+
+    @property
+    def lost(self) -> Usage:
+        """Of requests whose answer broke off, as far as it is known: it may be billed."""
+        return self._allowance.lost
+
+    @property
+    def under_way(self) -> Usage:
+        """Of the answer that is coming, as far as it is known."""
+        return Usage() if self._under_way is None else self._announced(self._under_way)
 
     async def run(self) -> Any:
         """The agent's value: its final text, or with a schema the validated object.
 
         Raises:
             AgentFailed: the agent has no value, for good.
+            NeedsShare: it stops for want of money, and can be gone on with.
             Others as `MessagesApi.ask` raises them; what was answered until then is in the store.
         """
         transcript = self._transcript
@@ -82,7 +99,6 @@ class Conversation:
                 # Safe before anything follows from it. The last answer is kept with the agent's record.
                 await transcript.keep()
             if isinstance(step, Ask):
-                self._check_money()
                 await self._turn()
             elif isinstance(step, UseTools):
                 await self._use_tools()
@@ -104,15 +120,9 @@ class Conversation:
         await transcript.keep()
 
     async def _turn(self) -> None:
-        request = self._requests.build(self._transcript.messages)
+        request = self._allowance.fit(self._requests.build(self._transcript.messages))
         try:
-            response = await self._api.ask(
-                request,
-                simulate=self._input.simulate,
-                stall_s=self._input.stall_ms / 1000,
-                say=self._say,
-                accepted=self._accepted,
-            )
+            response = await self._asked(request)
         except Stalled as error:
             self._stalls += 1
             if self._stalls >= STALLS_MAX:
@@ -127,11 +137,38 @@ class Conversation:
         self._stalls = 0
         self._transcript.add(self._answer(request, response))
 
+    async def _asked(self, request: dict[str, Any]) -> Response:
+        try:
+            return await self._api.ask(
+                request,
+                simulate=self._input.simulate,
+                stall_s=self._input.stall_ms / 1000,
+                say=self._say,
+                accepted=self._accepted,
+                begun=self._begun,
+            )
+        finally:
+            begun, self._under_way = self._under_way, None
+            if begun is not None and not begun.complete:
+                self._allowance.lost = self.lost.plus(self._announced(begun))
+
+    def _begun(self, response: Response) -> None:
+        self._under_way = response
+
+    def _announced(self, response: Response) -> Usage:
+        """What a response has cost so far: its input is announced, its output is what has come."""
+        written = max(response.usage.get("output_tokens") or 0, response.received // BYTES_PER_TOKEN)
+        return self._used(response, {**response.usage, "output_tokens": written})
+
+    def _used(self, response: Response, usage: dict[str, Any]) -> Usage:
+        usd = prices.cost(response.model or self._input.model, usage)
+        if usd is None:
+            usd = prices.cost(self._input.model, usage) or 0.0
+        return Usage(**prices.tokens(usage), usd=usd)
+
     def _answer(self, request: dict[str, Any], response: Response) -> Message:
         model = response.model or self._input.model
-        usd = prices.cost(model, response.usage)
-        if usd is None:
-            usd = prices.cost(self._input.model, response.usage) or 0.0
+        lowered = request["max_tokens"] if request["max_tokens"] < MAX_TOKENS else None
         return Message(
             purpose="answer",
             content=response.content,
@@ -140,12 +177,8 @@ class Conversation:
             stop_details=response.stop_details,
             model=model,
             request_id=response.request_id,
-            usage=Usage(**prices.tokens(response.usage), usd=usd),
+            usage=self._used(response, response.usage),
+            max_tokens=lowered,
             cut_tool_use=response.cut_tool_use,
             instructed=self._form is not None and "format" not in request.get("output_config", {}),
         )
-
-    def _check_money(self) -> None:
-        ceiling, spent = self._input.max_usd, self._transcript.usage.usd
-        if ceiling is not None and spent >= ceiling and self._transcript.answers:
-            raise AgentFailed(kinds.BUDGET, f"this agent's ceiling is spent: ${spent:.4f} of ${ceiling:g}")

@@ -54,11 +54,12 @@ class MessagesApi:
         stall_s: float,
         say: Callable[[str], None],
         accepted: Callable[[float], None] = lambda _asked_at: None,
+        begun: Callable[[Response], None] = lambda _response: None,
     ) -> Response:
         """Send one request; on a 401 send it again at once on the next credential.
 
         `say` is told, in a few words, what is going on; `accepted`, with the moment (monotonic) at which it was sent,
-        that the API began to answer the request.
+        that the API began to answer the request; `begun` sees the answer from there on.
 
         Raises:
             NoCredential: there is none.
@@ -70,7 +71,7 @@ class MessagesApi:
         for left, source in enumerate(sources, 1 - len(sources)):
             try:
                 self._check_refused(source)
-                return await self._ask_on(source, request, stall_s, say, accepted=accepted)
+                return await self._ask_on(source, request, stall_s, say, accepted=accepted, begun=begun)
             except anthropic.AuthenticationError:
                 self._rejected_at[source] = time.monotonic()
                 if left == 0:
@@ -136,12 +137,13 @@ class MessagesApi:
         say: Callable[[str], None],
         *,
         accepted: Callable[[float], None],
+        begun: Callable[[Response], None],
     ) -> Response:
         gate = self._gates.setdefault(source, RateGate())
         async with gate.place(say):
             passage = await self._passage(source, gate, request, say)
             try:
-                return await self._send(source, passage, request, stall_s, say=say, accepted=accepted)
+                return await self._send(source, passage, request, stall_s, say=say, accepted=accepted, begun=begun)
             except anthropic.APIStatusError as error:
                 verdict = classify(error)
                 gate.obey(verdict)
@@ -160,13 +162,15 @@ class MessagesApi:
         *,
         say: Callable[[str], None],
         accepted: Callable[[float], None],
+        begun: Callable[[Response], None],
     ) -> Response:
         asked_at = time.monotonic()
 
-        def begun(usage: Mapping[str, Any]) -> None:
+        def answering(response: Response) -> None:
             self._refused.pop(source, None)
-            passage.begun(usage)
+            passage.begun(response.usage)
             accepted(asked_at)
+            begun(response)
 
         client = self._clients.of(source)
         say(f"asking {request['model']}")
@@ -176,7 +180,7 @@ class MessagesApi:
             stall_s=stall_s,
             silence_s=silence_s(request, stall_s),
             on_headers=self._gates[source].learn,
-            on_begun=begun,
+            on_begun=answering,
         )
 
     async def _passage(

@@ -38,6 +38,8 @@ class Response:
     cut_tool_use: str | None = None
     """Name of the tool whose call was under way when the answer reached its limit. It is not in `content`."""
     request_id: str | None = None
+    received: int = 0
+    """Characters of text and input that have come."""
     complete: bool = False
 
 
@@ -48,7 +50,7 @@ async def ask(
     stall_s: float,
     silence_s: float | None = None,
     on_headers: Callable[[Mapping[str, str]], None],
-    on_begun: Callable[[Mapping[str, Any]], None] = lambda _usage: None,
+    on_begun: Callable[[Response], None] = lambda _response: None,
 ) -> Response:
     """Send one request and read its response to the end.
 
@@ -59,7 +61,8 @@ async def ask(
         silence_s: how long there may be no event before the first block, where the API may compact before it answers.
             Within the block of a compaction, which comes in one piece, it is `COMPACTION_SILENCE_S` in any case.
         on_headers: sees the response's headers before its first event.
-        on_begun: sees the `usage` of `message_start`, from where on the prompt is in the cache.
+        on_begun: sees the response at its `message_start`, from where on the prompt is in the cache and is billed. It
+            goes on growing: `complete` says whether it came to its end.
 
     Raises:
         Stalled: nothing came for `stall_s` seconds. The request is cut.
@@ -81,7 +84,7 @@ async def ask(
                 async for event in _events(client, stream):
                     reading.take(event)
                     if event.get("type") == "message_start":
-                        on_begun(reading.response.usage)
+                        on_begun(reading.response)
                     window_s = windows_s[reading.stage]
                     _extend(patience, window_s)
             finally:
@@ -158,6 +161,7 @@ class _Reading:
         name = _DELTA_TEXT.get(kind)
         if name is not None:
             self._parts.append(delta[name])
+            self.response.received += len(delta[name])
         elif kind == "signature_delta":
             self.response.content[-1]["signature"] = delta["signature"]
         elif kind == "citations_delta":

@@ -57,6 +57,8 @@ class Message(BaseModel):
     model: str | None = None
     request_id: str | None = None
     usage: Usage | None = None
+    max_tokens: int | None = None
+    """Of an answer: its limit, where money lowered it."""
     instructed: bool = False
     """Of an answer: the schema was an instruction, not a constraint of the API."""
     cut_tool_use: str | None = None

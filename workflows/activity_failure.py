@@ -6,7 +6,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from .contracts import AgentFailureDetails
+    from .share_contracts import AgentFailureDetails
 
 
 def failure_of(error: ActivityError) -> tuple[str, str, AgentFailureDetails]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from temporalio import workflow
@@ -14,23 +15,23 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 from .activity_failure import failure_of
 from .agent_activity import execute_agent
 from .merge_queue import NotMerged
+from .purse import OverCeiling
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from . import control_contracts, details, models
+    from .agent_options import PASSED_ON, WITH_TOOLS, bad_option, files, text, texts
     from .authors import Authors
     from .bounds import GIVEN_CHARS_MAX
     from .carry_contracts import OpenCall, QueuedAgent
     from .contracts import AgentState, RunAgentInput, RunAgentResult
     from .failure_kinds import (
-        BAD_OPTION,
         MERGE_CONFLICT,
         SKIPPED,
         THROWN_KINDS,
         TOO_LARGE,
         UNKNOWN_AGENT_TYPE,
-        UNUSABLE_SCHEMA,
     )
     from .run_state import Agent, label_of, title_of
     from .script.protocol import CallError, Outcome
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
     from .run import Run
 
 WORKTREE, QUEUE = "worktree", "queue"
-_PASSED_ON = ("effort", "stall_ms", "max_usd")
-_WITH_TOOLS = ("agent_type", "tools", "context", "merge")
-"""Passed on where the run has a setup: an agent of a run without one has no tools and no workspace."""
 
 
 class AgentCalls:
@@ -79,7 +77,7 @@ class AgentCalls:
         ledger = run.ledger
         agent = Agent(
             id=ledger.next_id(),
-            label=label_of(_text(options.get("label")), prompt),
+            label=label_of(text(options.get("label")), prompt),
             phase=title_of(options.get("phase")) or phase,
             model=models.resolve(self._model(options), run.input.model),
         )
@@ -89,11 +87,11 @@ class AgentCalls:
         try:
             input = self._input(agent, prompt, options)
         except ValidationError as error:
-            return self._refuse(agent, _bad_option(error))
+            return self._refuse(agent, bad_option(error))
         ledger.queue(agent)
         if call is not None:
             call.agent = agent.id
-        return await self._outcome_of(agent, QueuedAgent(input=input, files=_files(options.get("inputs"))), finishing)
+        return await self._outcome_of(agent, QueuedAgent(input=input, files=files(options.get("inputs"))), finishing)
 
     async def again(self, queued: QueuedAgent) -> Outcome:
         """Wait for the outcome of an agent that was queued in an earlier history. Never raises but for cancellation."""
@@ -126,7 +124,7 @@ class AgentCalls:
             ValidationError: an option that cannot be used.
         """
         model = models.resolve(self._model(options), self._run.input.model)
-        label, given = label_of(_text(options.get("label")), prompt), _text(options.get("phase"))
+        label, given = label_of(text(options.get("label")), prompt), text(options.get("phase"))
         return self._input(Agent(id=id, label=label, phase=given or phase, model=model), prompt, options)
 
     def _forget(self, task: asyncio.Task[Outcome]) -> None:
@@ -192,6 +190,7 @@ class AgentCalls:
             if asked != "restart":
                 return self._skipped(agent)
             restarts += 1
+            self._run.purse.begins_anew(input.agent)
             input = ended.model_copy(update={"restarts": restarts})
             self._run.ledger.requeue(agent)
 
@@ -205,28 +204,20 @@ class AgentCalls:
         self, agent: Agent, input: RunAgentInput, files: list[str], finishing: bool
     ) -> Outcome | RunAgentInput:
         """One conversation's outcome; where a person interrupted it, the input with which it may start over."""
-        run, ledger = self._run, self._run.ledger
+        ledger = self._run.ledger
         state: AgentState = "done"
         try:
+            result = None
             if input.restarts is None and input.entry is None:
-                input = await run.journal.named(input, files)
-                result = await run.journal.recall(input.entry or "", agent.id, agent.label, agent.phase)
-            else:
-                result = None
+                input = await self._run.journal.named(input, files)
+                result = await self._run.journal.recall(input.entry or "", agent.id, agent.label, agent.phase)
             if result is not None:
                 state = "cached"
             else:
                 async with self._turn(input, files, finishing):
-                    # Money may have gone while this call was queued.
-                    if refusal := self.refusal(agents=0):
-                        ledger.withdraw(agent)
-                        return self._refuse(agent, refusal)
-                    ledger.start(agent, workflow.time())
-                    if run.holds.resumed:
-                        input = input.model_copy(update={"resumed": run.holds.resumed})
-                    result = await execute_agent(input, self._queue(input))
+                    result = await self._launch(agent, input)
             if input.merge == QUEUE:
-                result = await run.merges.integrate(input, result, self.go_on)
+                result = await self._run.merges.integrate(input, result, partial(self.go_on, agent))
         except NotMerged as error:
             # It did its work, which is kept; that it is not on the run's branch is what has to be known.
             result = error.result
@@ -236,12 +227,15 @@ class AgentCalls:
                 return input
             ledger.end(agent, "skipped", workflow.time())
             raise
+        except OverCeiling as over:
+            return self._refuse(agent, over.refusal)
         except ActivityError as error:
-            if is_cancelled_exception(error) and agent.id in self._asked:
+            kind, _, paid = failure_of(error)
+            if agent.id in self._asked and (is_cancelled_exception(error) or kind == SKIPPED):
+                ledger.pay(agent, paid.usage)
                 return input
             return self._failed(agent, error)
-        agent.model = result.model or agent.model
-        ledger.end(agent, state, workflow.time(), result.usage, result.attempts)
+        self._run.endings.done(agent, state, result)
         self.authors.remember(input, result.value, result.commit)
         return Outcome(value=result.value)
 
@@ -257,14 +251,31 @@ class AgentCalls:
         finally:
             self.queued.pop(input.agent, None)
 
-    async def go_on(self, input: RunAgentInput) -> RunAgentResult:
+    async def _launch(self, agent: Agent, input: RunAgentInput) -> RunAgentResult:
+        """Have an agent work, whose turn has come.
+
+        Raises:
+            OverCeiling: a cap or a ceiling stands against it.
+            ActivityError: as its conversation ended.
+        """
+        # Money may have gone while this call was queued.
+        if refusal := self.refusal(agents=0):
+            raise OverCeiling(refusal)
+        if self._run.holds.resumed:
+            input = input.model_copy(update={"resumed": self._run.holds.resumed})
+        return await self._run.purse.spend(agent, input, self._execute)
+
+    async def _execute(self, input: RunAgentInput) -> RunAgentResult:
+        return await execute_agent(input, self._queue(input))
+
+    async def go_on(self, agent: Agent, input: RunAgentInput) -> RunAgentResult:
         """An agent that already counts as running takes its place in the width again."""
         async with self._run.width.to_finish, self._run.pending.to_finish:
-            return await execute_agent(input, self._queue(input))
+            return await self._run.purse.spend(agent, input, self._execute)
 
     def _input(self, agent: Agent, prompt: str, options: dict[str, Any]) -> RunAgentInput:
         run = self._run
-        given: dict[str, Any] = {key: options[key] for key in _PASSED_ON if options.get(key) is not None}
+        given: dict[str, Any] = {key: options[key] for key in PASSED_ON if options.get(key) is not None}
         if options.get("schema") is not None:
             given["output_schema"] = options["schema"]
         if options.get("timeout") is not None:
@@ -277,7 +288,7 @@ class AgentCalls:
             given["simulate"] = True
         if run.setup is not None:
             given["setup"] = run.setup.key
-            given |= {key: _texts(key, options[key]) for key in _WITH_TOOLS if options.get(key) is not None}
+            given |= {key: texts(key, options[key]) for key in WITH_TOOLS if options.get(key) is not None}
             if options.get("isolation") == WORKTREE:  # other values are ignored, as in the original runtime
                 given["isolation"] = WORKTREE
         return RunAgentInput(
@@ -292,14 +303,14 @@ class AgentCalls:
 
     def _model(self, options: dict[str, Any]) -> str | None:
         """The call's own model, else that of its agent type; `None` is the run's."""
-        asked, setup = _text(options.get("model")), self._run.setup
+        asked, setup = text(options.get("model")), self._run.setup
         if asked or setup is None:
             return asked
         definition = setup.agent_types.get(str(options.get("agent_type")))
         return definition.model if definition is not None else None
 
     def _unknown_type(self, options: dict[str, Any]) -> CallError | None:
-        name, setup = _text(options.get("agent_type")), self._run.setup
+        name, setup = text(options.get("agent_type")), self._run.setup
         if name is None or setup is None or name in setup.agent_types:
             return None
         there = ", ".join(sorted(setup.agent_types)) or "none"
@@ -317,12 +328,11 @@ class AgentCalls:
 
     def _failed(self, agent: Agent, error: ActivityError) -> Outcome:
         kind, message, paid = failure_of(error)
-        if is_cancelled_exception(error):
+        if is_cancelled_exception(error) or kind == SKIPPED:
             # The run ended or was stopped: that alone is no failure (SCRIPT_API §4).
-            self._run.ledger.end(agent, "skipped", workflow.time())
+            self._run.ledger.end(agent, "skipped", workflow.time(), paid.usage, paid.attempts, tools=paid.tools)
             return Outcome(error=CallError(kind="skipped", message="the run ended first", lost=True))
-        self._run.ledger.end(agent, "failed", workflow.time(), paid.usage, paid.attempts)
-        self._run.ledger.fail(agent.id, agent.label, agent.phase, kind, message)
+        self._run.endings.failed(agent, kind, message, paid)
         return Outcome(error=CallError(kind=kind, message=message, lost=kind not in THROWN_KINDS))
 
     # ------------------------------------------------------------------------------------------------- caps
@@ -342,6 +352,10 @@ class AgentCalls:
                 "--max-agents (finished agents are reused), choose a smaller scope, or split the task into "
                 "several workflows",
             )
+        if self._run.trip.reason:
+            return self._run.endings.tripped()
+        if limits.on_limit is not None:
+            return None  # whoever asks for a share learns of the other ceilings
         if limits.output_tokens is not None and used.output_tokens >= limits.output_tokens:
             return _over_budget(
                 f"{used.output_tokens:,} of {limits.output_tokens:,} output tokens", "max-output-tokens"
@@ -351,32 +365,8 @@ class AgentCalls:
         return None
 
     def _refuse(self, agent: Agent, refusal: CallError) -> Outcome:
-        self._run.ledger.fail(agent.id, agent.label, agent.phase, refusal.kind, refusal.message)
+        self._run.endings.refused(agent, refusal)
         return Outcome(error=refusal)
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _files(value: Any) -> list[str]:
-    """`inputs` of a call: paths and patterns, or one."""
-    if value is None:
-        return []
-    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
-
-
-def _texts(key: str, value: Any) -> Any:
-    """One text stands for a list of one, where a list is meant."""
-    return [value] if key in ("tools", "context") and isinstance(value, str) else value
-
-
-def _bad_option(error: ValidationError) -> CallError:
-    first = error.errors()[0]
-    field = str(first["loc"][0])
-    option = {"output_schema": "schema", "timeout_s": "timeout"}.get(field, field)
-    kind = UNUSABLE_SCHEMA if option == "schema" else BAD_OPTION
-    return CallError(kind=kind, message=f"agent(): the option {option} cannot be used: {first['msg']}")
 
 
 def _over_budget(spent: str, flag: str) -> CallError:

@@ -16,10 +16,21 @@ from .outbox import Outbox
 
 with workflow.unsafe.imports_passed_through():
     from .contracts import RunAgentInput, RunAgentResult
+    from .failure_kinds import SHARE, SKIPPED
     from .journal import Material, key_of
-    from .review_contracts import Borrowing, Grant, Granted, LeaseAsk, LeaseRequest, Refusal, Settled, Settlement
+    from .review_contracts import (
+        Borrowing,
+        Grant,
+        Granted,
+        LeaseAsk,
+        LeaseRequest,
+        Refusal,
+        Settled,
+        Settlement,
+        Stopped,
+    )
 
-OF_ONE_CALL = {"entry", "restarts", "resumed", "merge", "material"}
+OF_ONE_CALL = {"entry", "restarts", "resumed", "merge", "material", "share"}
 """Of an agent that is continued, what belonged to that call alone: its journal entry must not get another value."""
 
 
@@ -75,22 +86,31 @@ class Borrower:
         await self._ends.flush()
 
     async def _one(self, wanted: Wanted) -> Answer:
+        key = self._key(wanted)
+        grant = await self._grant(wanted, **({} if key is None else {"key": key}))
+        entry = grant.entry
+        while grant.agent is not None:
+            input = self._input(grant.agent, wanted)
+            if entry is not None:
+                input.entry = entry
+            if (recalled := grant.recalled) is not None:
+                return Answer(agent=grant.agent, value=recalled.value, input=input, commit=recalled.commit)
+            if grant.share is not None:
+                input.share = grant.share
+            ended = await self._run(grant.agent, input)
+            if isinstance(ended, Answer):
+                return ended
+            grant = await self._grant(wanted, stopped=ended)
+        refusal = grant.refusal or Refusal(kind="internal", message="the run gave no agent and no reason")
+        return Answer(agent=None, failure=f"{refusal.kind}: {refusal.message}", refusal=refusal)
+
+    async def _grant(self, wanted: Wanted, **given: Any) -> Grant:
         self._numbered += 1
         number, phase = self._numbered, self._borrowing.phase
-        asked = self._asked[number] = asyncio.get_running_loop().create_future()
-        key = self._key(wanted)
-        named = {} if key is None else {"key": key}
-        self._asks.put(LeaseAsk(number=number, label=wanted.label, phase=phase, model=wanted.model, **named))
-        grant = await asked
-        if grant.agent is None:
-            refusal = grant.refusal or Refusal(kind="internal", message="the run gave no agent and no reason")
-            return Answer(agent=None, failure=f"{refusal.kind}: {refusal.message}", refusal=refusal)
-        input = self._input(grant.agent, wanted)
-        if grant.entry is not None:
-            input.entry = grant.entry
-        if (recalled := grant.recalled) is not None:
-            return Answer(agent=grant.agent, value=recalled.value, input=input, commit=recalled.commit)
-        return await self._run(grant.agent, input)
+        asked: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
+        self._asked[number] = asked
+        self._asks.put(LeaseAsk(number=number, label=wanted.label, phase=phase, model=wanted.model, **given))
+        return await asked
 
     def _key(self, wanted: Wanted) -> str | None:
         """Of the journal; `None` where it has none: what came before in the conversation is not known by an entry."""
@@ -100,7 +120,7 @@ class Borrower:
         material = Material(base=terms.base, instructions=terms.instructions)
         return key_of(self._input("", wanted), material, continues=None if like is None else like.entry)
 
-    async def _run(self, agent: str, input: RunAgentInput) -> Answer:
+    async def _run(self, agent: str, input: RunAgentInput) -> Answer | Stopped:
         try:
             result = await execute_agent(input, self._borrowing.workspace_queue if input.setup else None)
         except asyncio.CancelledError:
@@ -108,11 +128,14 @@ class Borrower:
             raise
         except ActivityError as error:
             kind, message, paid = failure_of(error)
-            if is_cancelled_exception(error):
-                self._ends.put(Settlement(agent=agent, state="skipped"))
+            if kind == SHARE:
+                return Stopped(agent=agent, paid=paid)
+            spent: dict[str, Any] = {"usage": paid.usage, "attempts": paid.attempts}
+            spent |= {name: value for name in ("tools", "lost") if (value := getattr(paid, name)) is not None}
+            if is_cancelled_exception(error) or kind == SKIPPED:
+                self._ends.put(Settlement(agent=agent, state="skipped", **(spent if kind == SKIPPED else {})))
                 raise asyncio.CancelledError from error
-            given: dict[str, Any] = {"usage": paid.usage, "attempts": paid.attempts, "kind": kind, "message": message}
-            self._ends.put(Settlement(agent=agent, state="failed", **given))
+            self._ends.put(Settlement(agent=agent, state="failed", **spent, kind=kind, message=message))
             return Answer(agent=agent, failure=f"{kind}: {message}")
         self._ends.put(_done(agent, result))
         return Answer(agent=agent, value=result.value, input=input, commit=result.commit)
@@ -141,5 +164,5 @@ def _parent() -> workflow.ExternalWorkflowHandle[Any]:
 
 
 def _done(agent: str, result: RunAgentResult) -> Settlement:
-    given = {} if result.model is None else {"model": result.model}
+    given = {name: value for name in ("model", "tools", "lost") if (value := getattr(result, name)) is not None}
     return Settlement(agent=agent, state="done", usage=result.usage, attempts=result.attempts, **given)

@@ -24,6 +24,7 @@ from .gate_contracts import GateView
 from .journal_contracts import KnownAnswer
 from .people_contracts import QuestionView
 from .setup_contracts import PrepareRunResult
+from .share_contracts import ToolCounts
 from .wire import Wire
 
 
@@ -81,8 +82,10 @@ class AgentRow(Wire):
     phase: str | None = None
     model: str
     state: AgentState
+    asked: str | None = None
     attempts: int = 1
     usage: Usage = Field(default_factory=Usage)
+    tools: ToolCounts = Field(default_factory=ToolCounts)
     started: float | None = None
     ended: float | None = None
 
@@ -93,6 +96,7 @@ class LedgerState(Wire):
     agents: list[AgentRow] = Field(default_factory=list)
     failures: list[Failure] = Field(default_factory=list)
     usage: Usage = Field(default_factory=Usage)
+    lost: Usage = Field(default_factory=Usage)
     reviews: ReviewCounts = Field(default_factory=ReviewCounts)
     phases: list[PhaseView] = Field(default_factory=list)
     numbered: int = 0
@@ -133,6 +137,17 @@ class HoldsState(Wire):
     held: list[WaitingFor] = Field(default_factory=list)
     paused: bool = False
     resumed: int = 0
+
+
+class MoneyState(Wire):
+    """What is spent under ceilings, and the row of like failures. Nothing is reserved between two histories."""
+
+    spent: dict[str, tuple[int, int, int]] = Field(default_factory=dict)
+    """Scope (a phase, or "" for the run) -> billionths of a dollar, tokens, output tokens."""
+    given_up: bool = False
+    failed_as: str = ""
+    failed_in_a_row: int = 0
+    tripped: str = ""
 
 
 class AuthorRow(Wire):
@@ -178,4 +193,5 @@ class Carried(Wire):
     questions: QuestionsState
     holds: HoldsState
     notices: int = 0
+    money: MoneyState = Field(default_factory=MoneyState)
     script: ScriptState

@@ -157,6 +157,7 @@ class Continuing:
             questions=run.questions.state(),
             holds=run.holds.state(),
             notices=run.notices.numbered,
+            money=run.purse.state(),
             script=script.state(),
         )
         workflow.continue_as_new(run.input.model_copy(update={"carry": carried}))
@@ -172,3 +173,4 @@ class Continuing:
         run.questions.restore(carried.questions)
         run.notices.numbered = carried.notices
         run.holds.restore(carried.holds)
+        run.purse.restore(carried.money)

@@ -13,10 +13,14 @@ from pydantic import Field
 from temporalio import activity
 
 from .gate_contracts import GateView
+from .limit_contracts import Histories as Histories  # noqa: PLC0414 - others import it from here
+from .limit_contracts import RunLimits as RunLimits  # noqa: PLC0414 - others import it from here
 from .people_contracts import QuestionView
 from .review_views import ReviewView
 from .script.protocol import Dialect, LoadedScript, Phase
 from .setup_contracts import Policy, WorkspaceOptions
+from .share_contracts import Share, ToolCounts
+from .usage import Usage as Usage  # noqa: PLC0414 - others import it from here
 from .wire import Wire, only_an_interface
 
 RunState = Literal["running", "waiting", "paused", "completed", "degraded", "failed", "stopped"]
@@ -65,23 +69,6 @@ class Script(Wire):
         )
 
 
-class RunLimits(Wire):
-    """Ceilings of one run. `None` means no ceiling."""
-
-    agents: int = 1000
-    concurrency: int = 16
-    output_tokens: int | None = None
-    usd: float | None = None
-    nesting: int = 4
-
-
-class Histories(Wire):
-    """How a run outgrows one Event History: it goes on in a new one (Continue-As-New)."""
-
-    events: int | None = None
-    """Events of a history after which it does; `None` leaves it to the server's suggestion."""
-
-
 class RunInput(Wire):
     """What a run is asked to do."""
 
@@ -128,26 +115,6 @@ class RunError(Wire):
     line: int | None = None
 
 
-class Usage(Wire):
-    """Tokens by class, as the Messages API counts them, and their price in dollars."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_input_tokens: int = 0
-    cache_creation_input_tokens: int = 0
-    usd: float = 0.0
-
-    def plus(self, other: Usage) -> Usage:
-        """The sum of two usages."""
-        return Usage(
-            input_tokens=self.input_tokens + other.input_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            cache_read_input_tokens=self.cache_read_input_tokens + other.cache_read_input_tokens,
-            cache_creation_input_tokens=self.cache_creation_input_tokens + other.cache_creation_input_tokens,
-            usd=self.usd + other.usd,
-        )
-
-
 class Census(Wire):
     """Disjoint counts of `agent()` calls: `agents` is the sum of the others."""
 
@@ -168,6 +135,8 @@ class Failure(Wire):
     phase: str | None
     kind: str
     message: str
+    raw: str | None = None
+    """Store key of the record that keeps the last answer, where there was one that could not be used."""
 
 
 class PhaseView(Wire):
@@ -176,6 +145,15 @@ class PhaseView(Wire):
     title: str
     agents: int = 0
     done: int = 0
+    usage: Usage = Field(default_factory=Usage)
+
+
+class ModelView(Wire):
+    """What one model was asked for, and what it used."""
+
+    model: str
+    agents: int = 0
+    usage: Usage = Field(default_factory=Usage)
 
 
 class AgentView(Wire):
@@ -186,10 +164,14 @@ class AgentView(Wire):
     phase: str | None = None
     state: AgentState
     model: str
+    """That served, as far as it is known."""
+    asked: str | None = None
+    """The model asked for, where another one served."""
     attempts: int = 1
     usage: Usage = Field(default_factory=Usage)
     usd: float = 0.0
     ms: int = 0
+    tools: ToolCounts = Field(default_factory=ToolCounts)
 
 
 class GateCounts(Wire):
@@ -257,6 +239,11 @@ class RunReport(Wire):
     """What people were asked, and what they answered."""
     reviews: list[ReviewView] = Field(default_factory=list)
     """Those that have ended, with who voted what."""
+    models: list[ModelView] = Field(default_factory=list)
+    lost: Usage = Field(default_factory=Usage)
+    """Of answers that broke off, as far as it is known: it may be billed beside `usage`."""
+    notices: list[str] = Field(default_factory=list)
+    """What a reader should know before trusting the result, gravest first."""
     script_sha256: str = ""
     started_at: str | None = None
     ended_at: str | None = None
@@ -319,6 +306,8 @@ class RunAgentInput(Wire):
     """How often a person had it start over; each begins a fresh conversation."""
     resumed: int | None = None
     """How often a person ended a hold of the run: seen for the first time, the API is asked again before a reset."""
+    share: Share | None = None
+    """What it may use of the run's ceilings; `None` where the run has none."""
 
 
 class RunAgentResult(Wire):
@@ -331,13 +320,9 @@ class RunAgentResult(Wire):
     attempts: int = 1
     commit: str | None = None
     """What it changed in a checkout of its own, kept in the user's repository."""
-
-
-class AgentFailureDetails(Wire):
-    """First detail of the `ApplicationError` by which `run_agent` fails for good: the work was paid all the same."""
-
-    usage: Usage = Field(default_factory=Usage)
-    attempts: int = 1
+    tools: ToolCounts | None = None
+    lost: Usage | None = None
+    """Of requests whose answer broke off, as far as it is known: it may be billed and is not in `usage`."""
 
 
 class AgentProgress(Wire):
@@ -353,6 +338,10 @@ class AgentProgress(Wire):
     """Attempts until now that ended in a hold: they try no patience."""
     overloaded_since: float | None = None
     """Unix seconds since when the API has been overloaded or out of reach for this agent."""
+    lost: Usage | None = None
+    """As in `RunAgentResult`, of all attempts until now."""
+    under_way: Usage | None = None
+    """Of the answer that was coming: lost, if it is not in the conversation later."""
 
 
 class LoadScriptInput(Wire):

@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from . import failure_kinds
     from .bounds import MESSAGE_CHARS, cut
     from .control_contracts import AcceptedInput, AgentInput, HeldInput, SetLimitsInput
+    from .details import limit_words
     from .run_state import Agent
 
 REFUSED = "refused"
@@ -51,16 +52,21 @@ class Controllable:
         ended = self.current.holds.resume()
         if self.current.holds.resumed > waited:
             self.current.agents.open_gates()
+        if self.current.holds.holds(failure_kinds.CEILING):
+            return "a ceiling holds it up, and only a higher one lets it go on: tenuto set RUN --max-usd X"
         return "goes on" if ended else "it was not paused, and nothing holds it up"
 
     @workflow.update(name="set_limits")
     def set_limits(self, input: SetLimitsInput) -> str:
         """Change how many agents run at once, how many there may be, or the ceiling in dollars."""
+        run = self.current
         given = {name: value for name, value in input.model_dump().items() if value is not None}
-        limits = self.current.input.limits = self.current.input.limits.model_copy(update=given)
-        self.current.widen()
-        ceiling = "no ceiling" if limits.usd is None else f"${limits.usd:g}"
-        return f"{limits.concurrency} agents at once, {limits.agents:,} in all, {ceiling}"
+        if input.phases_usd is not None:
+            given["phases_usd"] = {**(run.input.limits.phases_usd or {}), **input.phases_usd}
+        limits = run.input.limits = run.input.limits.model_copy(update=given)
+        run.widen()
+        run.purse.changed()
+        return limit_words(limits)
 
     @set_limits.validator
     def _check_limits(self, input: SetLimitsInput) -> None:
@@ -68,12 +74,15 @@ class Controllable:
         for name, value, least in (
             ("concurrency", input.concurrency, 1),
             ("agents", input.agents, 1),
+            ("tokens", input.tokens, 1),
+            ("output_tokens", input.output_tokens, 1),
             ("usd", input.usd, 0),
+            *((f"the ceiling of the phase {phase!r}", usd, 0) for phase, usd in (input.phases_usd or {}).items()),
         ):
             if value is not None and value < least:
                 raise _refused(f"{name} is {value:g}; expected {least} or more")
-        if input.concurrency is None and input.agents is None and input.usd is None:
-            raise _refused("nothing to set: give concurrency, agents or usd")
+        if all(value is None for value in input.model_dump().values()):
+            raise _refused("nothing to set: give concurrency, agents, usd, tokens, output_tokens or phases_usd")
 
     @workflow.update(name="skip_agent")
     def skip_agent(self, input: AgentInput) -> str:

@@ -27,6 +27,10 @@ class SetLimitsInput(Wire):
     concurrency: int | None = None
     agents: int | None = None
     usd: float | None = None
+    tokens: int | None = None
+    output_tokens: int | None = None
+    phases_usd: dict[str, float] | None = None
+    """Phase -> its ceiling; other phases keep theirs."""
 
 
 class AgentInput(Wire):

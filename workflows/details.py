@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .bounds import shown
-from .contracts import RunReport
+from .contracts import RunLimits, RunReport
 from .gate_contracts import GateView
 
 _ROWS = 15
@@ -29,8 +29,13 @@ def markdown(report: RunReport) -> str:
         parts.append(f"**Waiting for {held.kind}{until}**: {_cell(held.message)}")
     if report.error:
         parts.append(f"**{report.error.kind}**: {_cell(report.error.message)}")
+    parts += [f"⚠ {notice}" for notice in report.notices]
+    if report.failures:
+        failed = [(f.label, f.agent, f.kind, f.message) for f in report.failures]
+        parts.append(table(("Failure", "Agent", "Kind", "Message"), failed))
     if report.phases:
-        parts.append(table(("Phase", "Done", "Agents"), [(p.title, p.done, p.agents) for p in report.phases]))
+        phases = [(p.title, p.done, p.agents, f"${p.usage.usd:.4f}") for p in report.phases]
+        parts.append(table(("Phase", "Done", "Agents", "Cost"), phases))
     running = [a for a in report.agents if a.state == "running"]
     if running:
         parts.append(
@@ -39,13 +44,6 @@ def markdown(report: RunReport) -> str:
     red = [gate for gate in report.gates if not gate.passed or gate.flaky]
     if red:
         parts.append(table(("Gate", "Outcome"), [(gate.name, gate_words(gate)) for gate in red]))
-    if report.failures:
-        parts.append(
-            table(
-                ("Failure", "Agent", "Kind", "Message"),
-                [(f.label, f.agent, f.kind, f.message) for f in report.failures],
-            )
-        )
     return "\n\n".join(parts)
 
 
@@ -74,6 +72,18 @@ def gate_words(gate: GateView) -> str:
     more = f" and {len(gate.flaky_tests) - FLAKY_NAMED} more" if len(gate.flaky_tests) > FLAKY_NAMED else ""
     named = f" ({', '.join(gate.flaky_tests[:FLAKY_NAMED])}{more})" if gate.flaky_tests else ""
     return f"{outcome} · flaky: it changed its mind on an identical tree{named}"
+
+
+def limit_words(limits: RunLimits) -> str:
+    """The ceilings of a run on one line."""
+    ceilings = [f"${limits.usd:g}" if limits.usd is not None else "no ceiling"]
+    ceilings += [
+        f"{count:,} {what}"
+        for count, what in ((limits.tokens, "tokens"), (limits.output_tokens, "output tokens"))
+        if count is not None
+    ]
+    ceilings += [f"${usd:g} for {phase}" for phase, usd in (limits.phases_usd or {}).items()]
+    return ", ".join([f"{limits.concurrency} agents at once", f"{limits.agents:,} in all", *ceilings])
 
 
 def fits(value: Any, bytes_max: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -43,14 +44,22 @@ class Holds:
         """Start the timers of holds that were restored."""
         for held in list(self._held.values()):
             if held.until is not None and held.kind not in self._timers:
-                self._timers[held.kind] = asyncio.create_task(self._release_after(held.kind, _seconds(held.until)))
+                self._timers[held.kind] = asyncio.create_task(
+                    self._release_after(held.kind, _seconds(held.until), lambda: None)
+                )
 
     def state(self) -> HoldsState:
         """All of it, to be taken along."""
         return HoldsState(held=list(self._held.values()), paused=self.paused, resumed=self.resumed)
 
-    def hold(self, kind: str, message: str, until: str | None = None) -> None:
-        """Hold the run up, or say anew why. With `until` (ISO 8601) it goes on by itself then."""
+    def holds(self, kind: str) -> bool:
+        """Whether it is held up by this."""
+        return kind in self._held
+
+    def hold(
+        self, kind: str, message: str, until: str | None = None, *, over: Callable[[], None] = lambda: None
+    ) -> None:
+        """Hold the run up, or say anew why. With `until` (ISO 8601) it goes on by itself then, and `over` is called."""
         held = WaitingFor(kind=kind, until=until, message=message)
         before = self._held.get(kind)
         if before is not None and (before.until, kind in failure_kinds.HOLDS) == (until, True):
@@ -60,11 +69,12 @@ class Holds:
             seconds = _seconds(until)
             if seconds <= 0:
                 self.release(kind)
+                over()
                 return
         self._stop_timer(kind)
         self._held[kind] = held
         if seconds is not None:
-            self._timers[kind] = asyncio.create_task(self._release_after(kind, seconds))
+            self._timers[kind] = asyncio.create_task(self._release_after(kind, seconds, over))
         if before is None and kind in failure_kinds.HOLDS:
             self._run.say(f"waiting for {kind}{f' until {until}' if until else ''}: {message}")
         if before is None:
@@ -126,10 +136,11 @@ class Holds:
         self._run.widen()
         self._run.show_progress(force=True)
 
-    async def _release_after(self, kind: str, seconds: float) -> None:
+    async def _release_after(self, kind: str, seconds: float, over: Callable[[], None]) -> None:
         await asyncio.sleep(seconds)
         del self._timers[kind]  # this very task: it must not cancel itself
         self.release(kind)
+        over()
 
     def _stop_timer(self, kind: str) -> None:
         timer = self._timers.pop(kind, None)

@@ -7,7 +7,7 @@ says how it ended (`settle`). The place in the width is the agent's from the gra
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -15,10 +15,13 @@ from temporalio.exceptions import ActivityError
 from .outbox import Outbox
 
 with workflow.unsafe.imports_passed_through():
+    from .contracts import RunAgentResult
     from .failure_kinds import INTERNAL
     from .review_contracts import Grant, Granted, LeaseAsk, LeaseRequest, Recalled, Refusal, Settled, Settlement
     from .run_state import Agent, label_of
     from .script.protocol import CallError
+    from .share_contracts import AgentFailureDetails
+    from .usage import Usage
 
 if TYPE_CHECKING:
     from .run import Run
@@ -61,7 +64,7 @@ class _Loan:
         self._run = run
         self._child = child
         self._grants: Outbox[Grant] = Outbox(self._send)
-        self._out: dict[str, asyncio.Future[Settlement]] = {}
+        self._out: dict[str, asyncio.Future[Settlement | LeaseAsk]] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}  # a dict keeps the order, which replay depends on
 
     async def _send(self, grants: list[Grant]) -> None:
@@ -75,6 +78,9 @@ class _Loan:
     def lease(self, asks: list[LeaseAsk]) -> None:
         run = self._run
         for ask in asks:
+            if ask.stopped is not None:
+                self._heard(ask.stopped.agent, ask)
+                continue
             agent = Agent(id=run.ledger.next_id(), label=label_of(ask.label, ""), phase=ask.phase, model=ask.model)
             if refusal := run.agents.refusal(agents=len(run.ledger.agents)):
                 self._refuse(ask, agent, refusal)
@@ -87,9 +93,12 @@ class _Loan:
 
     def settle(self, settlements: list[Settlement]) -> None:
         for settlement in settlements:
-            out = self._out.get(settlement.agent)
-            if out is not None and not out.done():
-                out.set_result(settlement)
+            self._heard(settlement.agent, settlement)
+
+    def _heard(self, agent: str, what: Settlement | LeaseAsk) -> None:
+        out = self._out.get(agent)
+        if out is not None and not out.done():
+            out.set_result(what)
 
     async def close(self) -> None:
         tasks = list(self._tasks)
@@ -123,26 +132,53 @@ class _Loan:
             async with run.width.to_finish, run.pending.to_finish:
                 # Money may have gone while this call was queued.
                 if refusal := run.agents.refusal(agents=0):
-                    run.ledger.withdraw(agent)
                     self._refuse(ask, agent, refusal)
                     return
-                run.ledger.start(agent, workflow.time())
-                self._out[agent.id] = asyncio.get_running_loop().create_future()
-                grant = Grant(number=ask.number, agent=agent.id)
-                if entry is not None:
-                    grant.entry = entry
-                self._grants.put(grant)
-                ended = await self._out[agent.id]
+                ended = await self._within_shares(ask, agent, entry)
         except (asyncio.CancelledError, ActivityError):  # of a recall that was cancelled with the run
             run.ledger.end(agent, "skipped", workflow.time())
             raise
-        agent.model = ended.model or agent.model
-        run.ledger.end(agent, ended.state, workflow.time(), ended.usage, ended.attempts)
+        if ended is None:
+            return
+        run.purse.settle(agent.id, agent, ended.usage, ended.lost)
         if ended.state == "failed":
-            run.ledger.fail(agent.id, agent.label, agent.phase, ended.kind or INTERNAL, ended.message)
+            paid = AgentFailureDetails(usage=ended.usage, attempts=ended.attempts, tools=ended.tools)
+            run.endings.failed(agent, ended.kind or INTERNAL, ended.message, paid)
+        elif ended.state == "done":
+            given: dict[str, Any] = {} if ended.tools is None else {"tools": ended.tools}
+            result = RunAgentResult(usage=ended.usage, attempts=ended.attempts, model=ended.model, **given)
+            run.endings.done(agent, "done", result)
+        else:
+            run.ledger.end(agent, "skipped", workflow.time(), ended.usage, ended.attempts, tools=ended.tools)
         run.show_progress()
 
+    async def _within_shares(self, ask: LeaseAsk, agent: Agent, entry: str | None) -> Settlement | None:
+        """How the agent ended, after as many shares as it took; `None` for one that was refused a share."""
+        run, wants = self._run, None
+        while True:
+            share = await run.purse.reserve(agent.id, agent, wants)
+            if isinstance(share, CallError):
+                self._refuse(ask, agent, share)
+                return None
+            run.ledger.start(agent, workflow.time())
+            self._out[agent.id] = asyncio.get_running_loop().create_future()
+            given: dict[str, Any] = {} if share is None else {"share": share}
+            given |= {} if entry is None else {"entry": entry}
+            self._grants.put(Grant(number=ask.number, agent=agent.id, **given))
+            try:
+                heard = await self._out[agent.id]
+            except asyncio.CancelledError:
+                run.purse.settle(agent.id, agent, Usage(), None)
+                raise
+            if isinstance(heard, Settlement):
+                return heard
+            assert heard.stopped is not None
+            paid, ask = heard.stopped.paid, heard
+            run.purse.settle(agent.id, agent, paid.usage, paid.lost)
+            run.purse.wants_more(agent.id, agent, paid)
+            wants = paid.ask
+
     def _refuse(self, ask: LeaseAsk, agent: Agent, refusal: CallError) -> None:
-        self._run.ledger.fail(agent.id, agent.label, agent.phase, refusal.kind, refusal.message)
+        self._run.endings.refused(agent, refusal)
         told = Refusal(kind=refusal.kind, message=refusal.message, name=refusal.name)
         self._grants.put(Grant(number=ask.number, refusal=told))

@@ -15,10 +15,12 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from .activity_failure import failure_of
+from .purse import OverCeiling
 
 with workflow.unsafe.imports_passed_through():
     from . import worktree_contracts
     from .contracts import ConflictInput, RunAgentInput, RunAgentResult
+    from .failure_kinds import SKIPPED
     from .worktree_contracts import IntegrateCommitInput, IntegrateCommitResult, MergeConflict
 
 if TYPE_CHECKING:
@@ -125,10 +127,12 @@ async def _again(
     """What the agent comes to when it goes on, with what it used before. Raises as `integrate`."""
     try:
         again = await ask(input)
+    except OverCeiling as error:
+        raise NotMerged(f"the commit {result.commit} does not merge, and {error}", result) from error
     except ActivityError as error:
-        if is_cancelled_exception(error):
-            raise
         kind, message, paid = failure_of(error)
+        if is_cancelled_exception(error) or kind == SKIPPED:
+            raise
         spent = result.model_copy(update={"usage": result.usage.plus(paid.usage)})
         raise NotMerged(
             f"the commit {result.commit} does not merge, and its agent failed over the conflict: {kind}: {message}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 DEFAULT_ALIAS = "sonnet"
 INHERIT = "inherit"
 
@@ -31,3 +33,16 @@ def resolve(model: str | None, default: str = DEFAULT_ALIAS) -> str:
 def short(model: str) -> str:
     """A model's id as a person reads it in a list: `sonnet-5-5` for `claude-sonnet-5-5`."""
     return model.removeprefix("claude-")
+
+
+_DATE = re.compile(r"(?:-|@)20\d{6}$")
+_PLATFORM = re.compile(r"^(?:[a-z-]+\.)?anthropic\.|-v\d+(?::\d+)?$")
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two ids name the same model: a platform's prefix and the date of a snapshot make no difference."""
+    return _bare(one) == _bare(other)
+
+
+def _bare(model: str) -> str:
+    return _DATE.sub("", _PLATFORM.sub("", model))

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from .change_contracts import ReviewedChange
 from .contracts import RunAgentInput, Usage
+from .share_contracts import AgentFailureDetails, Share, ToolCounts
 from .wire import Wire
 
 Verdict = Literal["confirmed", "refuted", "disputed", "unverified"]
@@ -20,6 +21,13 @@ ROUNDS, ROUNDS_MAX = 3, 10
 # ------------------------------------------------------------------------------------------------- borrowing
 
 
+class Stopped(Wire):
+    """A borrowed agent that has stopped before a request for want of money."""
+
+    agent: str
+    paid: AgentFailureDetails
+
+
 class LeaseAsk(Wire):
     """One agent that a child wants to have; `number` is the child's own."""
 
@@ -29,6 +37,8 @@ class LeaseAsk(Wire):
     model: str
     key: str | None = None
     """Of the journal: what its answer rests on."""
+    stopped: Stopped | None = None
+    """Of an agent that was granted before and needs a larger share: `label`, `phase` and `model` are as they were."""
 
 
 class LeaseRequest(Wire):
@@ -64,6 +74,8 @@ class Grant(Wire):
     """Name of its journal entry."""
     recalled: Recalled | None = None
     """It has answered already: it is not to be run, nor settled."""
+    share: Share | None = None
+    """What it may use; `None` where the run has no ceiling."""
 
 
 class Granted(Wire):
@@ -82,6 +94,8 @@ class Settlement(Wire):
     model: str | None = None
     kind: str = ""
     message: str = ""
+    tools: ToolCounts | None = None
+    lost: Usage | None = None
 
 
 class Settled(Wire):

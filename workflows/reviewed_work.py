@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
@@ -89,7 +90,7 @@ class ReviewedWork:
             return
         input = reviser.model_copy(update={"merge": QUEUE})
         try:
-            merged = await run.merges.integrate(input, RunAgentResult(commit=commit), run.agents.go_on)
+            merged = await run.merges.integrate(input, RunAgentResult(commit=commit), partial(run.agents.go_on, agent))
         except NotMerged as error:
             merged = error.result
             run.ledger.fail(agent.id, agent.label, agent.phase, MERGE_CONFLICT, str(error))

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, is_cancelled_exception
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .run import Run
 
 REVIEWER_MODEL = "opus"
-CAPS = ("agent_cap", "budget")
+CAPS = ("agent_cap", "budget", "tripped")
 """A cap that leaves not one agent throws: a script that asks again until it has an answer must not do so for ever."""
 TASK_TIMEOUT = timedelta(seconds=4)
 """As of a run: a wait after a crash."""
@@ -224,6 +224,9 @@ class Reviews:
         except ChildWorkflowError as error:
             if is_cancelled_exception(error):
                 return Outcome(error=CallError(kind=SKIPPED, message="the run ended first", lost=True))
+            # Whatever the script makes of it.
+            kind: Literal["review", "converge"] = "converge" if name == "converge" else "review"
+            self._run.ledger.reviewed(ReviewView(id=child.rpartition("/")[2], kind=kind, verdict="unverified"))
             return Outcome(error=CallError(kind=INTERNAL, message=f"{name}(): {error.cause or error}"))
         finally:
             await self.loans.close(child)

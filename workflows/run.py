@@ -18,12 +18,14 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 from .agent_call import AgentCalls
 from .continuing import Continuing
+from .endings import Endings
 from .errors import RunEnded, ScriptFailed
 from .gates import Gates
 from .holds import Holds
 from .locks import Locks
 from .merge_queue import MergeQueue
 from .notices import Notices
+from .purse import Purse
 from .questions import Questions
 from .recall import Journal
 from .reviews import Reviews
@@ -32,13 +34,15 @@ from .steps import StepCalls
 from .width import Width
 
 with workflow.unsafe.imports_passed_through():
-    from . import contracts, details, setup_contracts
+    from . import contracts, details, setup_contracts, truth
     from .bounds import MESSAGE_CHARS, cut
     from .carry_contracts import Carried
     from .contracts import RunInput, RunReport, RunState
+    from .failure_kinds import CEILING
     from .run_state import RunLedger
     from .script.protocol import MEMORY_BYTES, STEP_SECONDS, Budget
     from .setup_contracts import PrepareRunInput, PrepareRunResult
+    from .trip import Trip
 
 if TYPE_CHECKING:
     from .script_run import ScriptRun
@@ -88,6 +92,9 @@ class Run:
         self.locks = Locks()
         self.holds = Holds(self)
         self.notices = Notices(self)
+        self.trip = Trip(input.limits.trip or 0)
+        self.purse = Purse(self)
+        self.endings = Endings(self)
         self.scripts: dict[ScriptRun, None] = {}
         """Those in execution, the run's own and nested ones; a dict keeps the order, which replay depends on."""
         self.continuing = Continuing(self, carried)
@@ -178,6 +185,8 @@ class Run:
         ]:
             verified["flaky"] = flaky
         report.verification = report.verification.model_copy(update=verified)
+        views = [agent.view() for agent in self.ledger.agents.values() if agent.asked is not None]
+        report.notices = truth.notices(report, views, self.trip.reason)
         return report
 
     def say(self, line: str) -> None:
@@ -190,7 +199,8 @@ class Run:
     def show_progress(self, *, force: bool = False) -> None:
         """Refresh what the Temporal UI and readers without a Worker see, at most every few seconds."""
         now = workflow.time()
-        if self.questions.open and self.report(agents="none").status != self._status:
+        waits = self.questions.open or self.holds.holds(CEILING)
+        if waits and self.report(agents="none").status != self._status:
             force = True  # the last agent beside a question has ended: from here on the run waits for a person
         if force or now - self._detailed_at >= DETAILS_EVERY_S:
             self._detailed_at = now
@@ -310,7 +320,7 @@ class Run:
             await workflow.wait(under_way)
         await self._tidy()
         self.holds.end()
-        status = status or self._ended_status()
+        status = status or truth.ended_status(self._filled(self._report.model_copy(), agents="none"))
         final = self._report.model_copy(update={"status": status, "error": error, "ended_at": _iso(workflow.now())})
         if not has_result:
             final.partial = self.ledger.partial(f"runs/{self.id}/agents/{{agent}}/record.json")
@@ -359,11 +369,6 @@ class Run:
             return
         for notice in tidied.notices:
             self.say(notice)
-
-    def _ended_status(self) -> RunState:
-        """How a run with a value ended: a last outcome of a gate that is not green makes it `degraded`."""
-        red = any(not view.passed for view in self.gates.views)
-        return "degraded" if red else self.ledger.ended_status()
 
     @property
     def saving_log(self) -> bool:

@@ -1,6 +1,6 @@
 """What is known about a run: its agents, phases, failures, usage. Pure bookkeeping; times come from the caller.
 
-From it follow the census, the status a run ends with, and the report that people and programs read.
+From it follow the census and the report that people and programs read.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from .contracts import (
     AgentView,
     Census,
     Failure,
+    ModelView,
     PhaseView,
     ReviewCounts,
     RunReport,
-    RunState,
     Usage,
 )
+from .models import same
 from .review_views import ReviewView
+from .share_contracts import ToolCounts
 
 LOG_LINES_KEPT = 500
 """Narrator lines in a run's status (SCRIPT_API §2, `log`)."""
@@ -38,8 +40,13 @@ class Agent:
     phase: str | None
     model: str
     state: AgentState = "queued"
+    asked: str | None = None
+    """The model asked for, where another one served."""
     attempts: int = 1
     usage: Usage = field(default_factory=Usage)
+    thrown_away: Usage | None = None
+    """Of earlier conversations that a person had it leave for a new one; in `usage` too."""
+    tools: ToolCounts = field(default_factory=ToolCounts)
     started: float | None = None
     ended: float | None = None
     """Workflow time, Unix seconds."""
@@ -53,10 +60,12 @@ class Agent:
             phase=self.phase,
             state=self.state,
             model=self.model,
+            asked=self.asked,
             attempts=self.attempts,
             usage=self.usage,
             usd=self.usage.usd,
             ms=ms,
+            tools=self.tools,
         )
 
 
@@ -67,6 +76,8 @@ class RunLedger:
         self.agents: dict[str, Agent] = {}
         self.failures: list[Failure] = []
         self.usage = Usage()
+        self.lost = Usage()
+        """Of answers that broke off: it may be billed."""
         self.reviews = ReviewCounts()
         self.review_views: list[ReviewView] = []
         self.log: deque[str] = deque(maxlen=LOG_LINES_KEPT)
@@ -88,6 +99,7 @@ class RunLedger:
             ledger.agents[row.id] = Agent(**{name: getattr(row, name) for name in AgentRow.model_fields})
             ledger._counts[row.state] += 1
         ledger.failures, ledger.usage, ledger.reviews = state.failures, state.usage, state.reviews
+        ledger.lost = state.lost
         ledger._phases = {view.title: view for view in state.phases}
         ledger._numbered = state.numbered
         ledger.log.extend(state.log)
@@ -102,6 +114,7 @@ class RunLedger:
             ],
             failures=self.failures,
             usage=self.usage,
+            lost=self.lost,
             reviews=self.reviews,
             phases=self.phases,
             numbered=self._numbered,
@@ -124,16 +137,54 @@ class RunLedger:
             self.phase(agent.phase).agents += 1
 
     def start(self, agent: Agent, now: float) -> None:
-        """An agent was dispatched."""
-        agent.started = now
+        """An agent was dispatched, or goes on."""
+        if agent.started is None:
+            agent.started = now
         self._move(agent, "running")
 
-    def end(self, agent: Agent, state: AgentState, now: float, usage: Usage | None = None, attempts: int = 1) -> None:
+    def pause(self, agent: Agent) -> None:
+        """A running agent waits for its turn again, within its conversation."""
+        if agent.state == "running":
+            self._move(agent, "queued")
+
+    def pay(self, agent: Agent, usage: Usage) -> None:
+        """An agent's conversation has used so much since it began; an end that does not know leaves what is known."""
+        if agent.thrown_away is not None:
+            usage = agent.thrown_away.plus(usage)
+        if usage.tokens < agent.usage.tokens:
+            return
+        self.usage = self.usage.plus(usage.minus(agent.usage))
+        if agent.phase is not None:
+            phase = self.phase(agent.phase)
+            phase.usage = phase.usage.plus(usage.minus(agent.usage))
+        agent.usage = usage
+
+    def served(self, agent: Agent, model: str | None) -> bool:
+        """Which model answered, where that is known. Whether it is another one than was asked for, for the first time.
+
+        A dated or a platform's id of the same model is the same.
+        """
+        if model is None or same(agent.model, model):
+            return False
+        first = not any((each.asked, each.model) == (agent.model, model) for each in self.agents.values())
+        agent.asked, agent.model = agent.model, model
+        return first
+
+    def end(
+        self,
+        agent: Agent,
+        state: AgentState,
+        now: float,
+        usage: Usage | None = None,
+        attempts: int = 1,
+        *,
+        tools: ToolCounts | None = None,
+    ) -> None:
         """An agent ended, with what it used."""
         agent.ended, agent.attempts = now, attempts
+        agent.tools = tools or agent.tools
         if usage is not None:
-            agent.usage = usage
-            self.usage = self.usage.plus(usage)
+            self.pay(agent, usage)
         self._move(agent, state)
         if agent.phase is not None and state in ("done", "cached"):
             self.phase(agent.phase).done += 1
@@ -142,10 +193,13 @@ class RunLedger:
         """What an agent used after it had ended once, as over a conflict of its commit."""
         agent.usage = agent.usage.plus(usage)
         self.usage = self.usage.plus(usage)
+        if agent.phase is not None:
+            phase = self.phase(agent.phase)
+            phase.usage = phase.usage.plus(usage)
 
     def requeue(self, agent: Agent) -> None:
-        """A running agent starts over."""
-        agent.started = None
+        """A running agent starts over. What its conversation has cost stays paid."""
+        agent.started, agent.thrown_away = None, agent.usage
         self._move(agent, "queued")
 
     def withdraw(self, agent: Agent) -> None:
@@ -155,9 +209,12 @@ class RunLedger:
         if agent.phase is not None:
             self.phase(agent.phase).agents -= 1
 
-    def fail(self, agent_id: str, label: str, phase: str | None, kind: str, message: str) -> None:
-        """Write down a call that has no value."""
-        self.failures.append(Failure(agent=agent_id, label=label, phase=phase, kind=kind, message=message))
+    def fail(
+        self, agent_id: str, label: str, phase: str | None, kind: str, message: str, *, raw: str | None = None
+    ) -> None:
+        """Write down a call that has no value; `raw` is where its unusable answer is kept."""
+        given = {} if raw is None else {"raw": raw}
+        self.failures.append(Failure(agent=agent_id, label=label, phase=phase, kind=kind, message=message, **given))
 
     def reviewed(self, view: ReviewView) -> None:
         """A review has ended."""
@@ -202,9 +259,15 @@ class RunLedger:
         """Disjoint counts; their sum is `agents`."""
         return Census(agents=len(self.agents), **self._counts)
 
-    def ended_status(self) -> RunState:
-        """How a run that returned a value ended: `degraded` when anything it asked for has no value, or no verdict."""
-        return "degraded" if self.failures or self.reviews.unverified else "completed"
+    def models(self) -> list[ModelView]:
+        """Agents and usage by model, in order of appearance. Only those that were asked."""
+        found: dict[str, ModelView] = {}
+        for agent in self.agents.values():
+            if agent.started is not None:
+                view = found.setdefault(agent.model, ModelView(model=agent.model))
+                view.agents += 1
+                view.usage = view.usage.plus(agent.usage)
+        return list(found.values())
 
     def partial(self, ref: str) -> dict[str, str]:
         """Store keys of every finished agent's record. `ref` is a template with `{agent}`."""
@@ -214,9 +277,10 @@ class RunLedger:
         """Put the figures into a report, with all agents, those under way, or none."""
         report.census = self.census
         report.failures = list(self.failures)
-        report.usage = self.usage
+        report.usage, report.lost = self.usage, self.lost
         report.verification = report.verification.model_copy(update={"reviews": self.reviews.model_copy()})
         report.phases = self.phases
+        report.models = self.models() if agents == "all" else []
         shown = () if agents == "none" else self.agents.values()
         report.reviews = list(self.review_views) if agents == "all" else []
         report.agents = [a.view() for a in shown if agents == "all" or a.state == "running"]

@@ -64,16 +64,21 @@ class Phase:
         title: the name that `phase(title)` and `agent(phase=…)` use.
         detail: one line on what happens in it.
         model: the model of its agents, for a reader; `agent(model=…)` is what chooses.
+        usd: ceiling of its agents in dollars, beside that of the run. Flags may lower it.
     """
 
     title: str
     detail: str | None
     model: str | None
+    usd: float | None
 
-    def __init__(self, title: str, detail: str | None = None, model: str | None = None) -> None:
+    def __init__(
+        self, title: str, detail: str | None = None, model: str | None = None, usd: float | None = None
+    ) -> None:
         self.title = title
         self.detail = detail
         self.model = model
+        self.usd = usd
 
 
 class Meta:

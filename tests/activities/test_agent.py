@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from tenuto.workflows.contracts import AgentFailureDetails
 from tenuto.workflows.failure_kinds import THROWN_KINDS
+from tenuto.workflows.share_contracts import AgentFailureDetails
 
 from .conftest import MODEL, Stage
 
@@ -260,10 +260,19 @@ async def test_heartbeats_carry_progress_and_a_quick_agent_needs_none(
 
 
 async def test_an_agent_over_its_own_ceiling_fails_before_the_next_request(stage: Stage) -> None:
-    stage.api.control(rules=[{"reply": {"text": "no"}}])
-    failure = await failed(stage, output_schema=SCHEMA, max_usd=0.0000001)
+    stage.api.control(rules=[{"reply": {"text": "no" * 2000}}])
+    failure = await failed(stage, output_schema=SCHEMA, max_usd=0.03)
     assert failure.type == "budget"
-    assert len(requests(stage)) == 1
+    (details,) = failure.details
+    assert 0 < details.usage.usd <= 0.03
+    assert len(requests(stage)) >= 1
+
+
+async def test_an_agent_whose_ceiling_has_no_room_for_an_answer_asks_for_nothing(stage: Stage) -> None:
+    failure = await failed(stage, max_usd=0.001)
+    assert failure.type == "budget"
+    assert "leaves no room" in failure.message
+    assert requests(stage) == []
 
 
 async def failed(stage: Stage, **given: Any) -> ApplicationError:

@@ -253,7 +253,7 @@ async def test_a_broken_connection_is_retried(stage: Stage) -> None:
     assert (refused.type, refused.non_retryable) == ("connection", False)
 
 
-async def test_cancellation_closes_the_stream_and_records_what_was_stopped(
+async def test_cancellation_closes_the_stream_and_says_what_the_stopped_agent_has_cost(
     stage: Stage, until: Callable[..., Any]
 ) -> None:
     stage.api.control(rules=[{"fault": {"stall_after_events": 2}}])
@@ -261,8 +261,10 @@ async def test_cancellation_closes_the_stream_and_records_what_was_stopped(
     running = asyncio.create_task(environment.run(stage.activities.run_agent, stage.input()))
     await until(lambda: len(stage.api.requests()) == 1)
     environment.cancel()
-    with pytest.raises(asyncio.CancelledError):
+    with pytest.raises(ApplicationError) as raised:
         await running
+    assert (raised.value.type, raised.value.non_retryable) == ("skipped", True)
+    assert raised.value.details[0].lost.input_tokens > 0
     await until(lambda: stage.api.requests()[0]["finished"] is not None)
     assert (await stage.record())["failure"]["kind"] == "skipped"
 

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tenuto.activities.agent_record import AgentRecord, RecordedCommand, ToolCounts
+from tenuto.activities.agent_record import AgentRecord, RecordedCommand
 from tenuto.workflows.contracts import AgentView, Census, Failure, PhaseView, RunReport, Usage
 from tenuto.workflows.review_views import ReviewView, VoteView
+from tenuto.workflows.share_contracts import ToolCounts
 
 USAGE = Usage(input_tokens=100, output_tokens=10, usd=0.001)
 

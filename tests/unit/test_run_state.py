@@ -42,13 +42,6 @@ def test_the_census_is_disjoint_and_complete(fates: list[str]) -> None:
         assert ledger.phase("P").done == kept.count("done")
 
 
-def test_a_run_with_a_failure_is_degraded_and_one_without_is_completed() -> None:
-    ledger = RunLedger([])
-    assert ledger.ended_status() == "completed"
-    ledger.fail("a1", "x", None, "overloaded_error", "no")
-    assert ledger.ended_status() == "degraded"
-
-
 def test_partial_names_what_finished_and_nothing_else() -> None:
     ledger = RunLedger([])
     done, failed = an_agent(ledger), an_agent(ledger)

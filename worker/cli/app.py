@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from . import kept_app
+from .limit_options import LimitTimeoutOption, OnLimit, PhaseUsdOption
 from .session import DebugOption, JsonOption, LocalStoreOption, RunArgument
 
 app = typer.Typer(
@@ -71,6 +72,13 @@ def run_(
     max_agents: Annotated[int | None, typer.Option(min=1, metavar="N", help="Agents in all.")] = None,
     max_usd: Annotated[float | None, typer.Option(min=0, metavar="X", help="Ceiling in dollars.")] = None,
     max_output_tokens: Annotated[int | None, typer.Option(min=1, metavar="N", help="The script's `budget`.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, metavar="N", help="Ceiling in all tokens.")] = None,
+    phase_usd: PhaseUsdOption = None,
+    on_limit: Annotated[OnLimit | None, typer.Option(help="At a ceiling wait for you (default), or fail.")] = None,
+    limit_timeout: LimitTimeoutOption = None,
+    no_trip: Annotated[
+        bool, typer.Option("--no-trip", help="Go on launching agents though 5 in a row fail in the same way.")
+    ] = False,
     model: Annotated[str | None, typer.Option(metavar="M", help="haiku, sonnet, opus, fable, or a full id.")] = None,
     effort: Annotated[Effort | None, typer.Option(help="Of agents that name none.")] = None,
     allow: Annotated[list[str] | None, typer.Option(metavar="RULE", help="Permission rule; may be repeated.")] = None,
@@ -105,6 +113,11 @@ def run_(
             max_agents=max_agents,
             max_usd=max_usd,
             max_output_tokens=max_output_tokens,
+            max_tokens=max_tokens,
+            phase_usd=tuple(phase_usd or ()),
+            on_limit=None if on_limit is None else on_limit.value,
+            limit_timeout=limit_timeout,
+            trip=not no_trip,
             model=model,
             effort=effort,
             allow=tuple(allow or ()),
@@ -131,6 +144,9 @@ def resume_(
     max_agents: Annotated[int | None, typer.Option(min=1, metavar="N", help="Another cap of agents.")] = None,
     max_usd: Annotated[float | None, typer.Option(min=0, metavar="X", help="Another ceiling in dollars.")] = None,
     max_output_tokens: Annotated[int | None, typer.Option(min=1, metavar="N", help="Another `budget`.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, metavar="N", help="Another ceiling in tokens.")] = None,
+    phase_usd: PhaseUsdOption = None,
+    on_limit: Annotated[OnLimit | None, typer.Option(help="At a ceiling wait for you, or fail.")] = None,
     detach: Annotated[bool, typer.Option("--detach", help="Do not follow the run.")] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Leave when the run waits for a person: exit 5.")] = False,
     id: Annotated[str | None, typer.Option(metavar="RUN", help="Id of the new run.")] = None,
@@ -149,6 +165,9 @@ def resume_(
             max_agents=max_agents,
             max_usd=max_usd,
             max_output_tokens=max_output_tokens,
+            max_tokens=max_tokens,
+            phase_usd=tuple(phase_usd or ()),
+            on_limit=None if on_limit is None else on_limit.value,
             detach=detach,
             no_wait=no_wait,
             run_id=id,
@@ -237,13 +256,25 @@ def set_(
     concurrency: Annotated[int | None, typer.Option(min=1, metavar="N", help="Agents at once.")] = None,
     max_usd: Annotated[float | None, typer.Option(min=0, metavar="X", help="Ceiling in dollars.")] = None,
     max_agents: Annotated[int | None, typer.Option(min=1, metavar="N", help="Agents in all.")] = None,
+    max_output_tokens: Annotated[int | None, typer.Option(min=1, metavar="N", help="The script's `budget`.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, metavar="N", help="Ceiling in all tokens.")] = None,
+    phase_usd: PhaseUsdOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> int:
-    """Change the limits of a run that lives."""
+    """Change the limits of a run that lives; one that waits at a ceiling goes on where it has room again."""
     from .control_commands import set_limits
+    from .limit_options import phase_ceilings
 
-    return set_limits(run, concurrency=concurrency, max_usd=max_usd, max_agents=max_agents, json=json)
+    given = {
+        "concurrency": concurrency,
+        "usd": max_usd,
+        "agents": max_agents,
+        "output_tokens": max_output_tokens,
+        "tokens": max_tokens,
+        "phases_usd": phase_ceilings(phase_usd or ()) or None,
+    }
+    return set_limits(run, given, json=json)
 
 
 agents = typer.Typer(name="agent", help="Control one agent of a run.", no_args_is_help=True, rich_markup_mode=None)

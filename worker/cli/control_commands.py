@@ -17,7 +17,7 @@ def pause(run_id: str, *, json: bool) -> int:
     return _update(run_id, "pause", json=json)
 
 
-def resume_live(run_id: str, limits: dict[str, int | float | None], *, json: bool) -> int | None:
+def resume_live(run_id: str, limits: dict[str, Any], *, json: bool) -> int | None:
     """Let a run that lives go on, after a pause or before the end of a wait; `None` for one that has ended.
 
     Args:
@@ -42,16 +42,20 @@ def resume_live(run_id: str, limits: dict[str, int | float | None], *, json: boo
     return _said(run_id, answer, json=json)
 
 
-def set_limits(
-    run_id: str, *, concurrency: int | None, max_usd: float | None, max_agents: int | None, json: bool
-) -> int:
-    """Change the limits of a run."""
+def set_limits(run_id: str, limits: dict[str, Any], *, json: bool) -> int:
+    """Change the limits of a run.
+
+    Args:
+        limits: fields of `SetLimitsInput`; `None` is not given.
+    """
     from tenuto.workflows.control_contracts import SetLimitsInput
 
-    given = {"concurrency": concurrency, "usd": max_usd, "agents": max_agents}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in limits.items() if value is not None}
     if not given:
-        raise UsageError("nothing to set: give --concurrency, --max-usd or --max-agents")
+        raise UsageError(
+            "nothing to set: give --concurrency, --max-usd, --max-agents, --max-tokens, --max-output-tokens or "
+            "--phase-usd"
+        )
     return _update(run_id, "set_limits", SetLimitsInput.model_validate(given), json=json)
 
 

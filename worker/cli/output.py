@@ -84,8 +84,11 @@ def ending_lines(report: RunReport) -> list[str]:
     if report.error is not None:
         place = f" (line {report.error.line})" if report.error.line is not None else ""
         lines.append(f"  {report.error.kind}{place}: {report.error.message}")
+    lines += [f"  ! {notice}" for notice in report.notices]
     for failure in report.failures[:FAILURES_SHOWN]:
         lines.append(f"  {failure.agent} {failure.label!r}: {failure.kind}: {failure.message}")
+        if failure.raw is not None:
+            lines.append(f"    its last answer is kept whole: tenuto logs {report.run_id} {failure.agent}")
     if len(report.failures) > FAILURES_SHOWN:
         lines.append(f"  … and {len(report.failures) - FAILURES_SHOWN} more failures: tenuto show {report.run_id}")
     if report.partial:

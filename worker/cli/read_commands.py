@@ -25,12 +25,14 @@ from .session import open_runs
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from tenuto.workflows.contracts import RunReport
+    from tenuto.workflows.contracts import RunReport, Usage
 
     from ..runs import Runs
 
 LISTED = 20
 STOP_S = 30.0
+ORDER = ("failed", "skipped", "running", "queued", "done", "cached")
+"""What is amiss comes first in a list of agents."""
 T = TypeVar("T")
 
 
@@ -154,7 +156,6 @@ def stop(run_id: str, *, json: bool) -> int:
 
 
 def _picture(report: RunReport) -> list[RenderableType]:
-    from rich.table import Table
     from rich.text import Text
 
     from tenuto.workflows.details import gate_words
@@ -174,34 +175,60 @@ def _picture(report: RunReport) -> list[RenderableType]:
             parts.append(Text(f"  tenuto answer {report.run_id} {question.id} ANSWER", style="dim"))
     for gate in report.gates:
         parts.append(Text(f"gate {gate.name}: {gate_words(gate)}"))
+    if report.error or report.failures or report.notices:
+        parts.append(Text("\n".join(ending_lines(report)[1:])))
     if report.ui:
         parts.append(Text(report.ui, style="dim", no_wrap=True, overflow="ignore"))
-    if report.phases:
-        phases = Table(box=None, pad_edge=False)
-        for name in ("phase", "done", "agents"):
-            phases.add_column(name)
-        for phase in report.phases:
-            phases.add_row(Text(phase.title), str(phase.done), str(phase.agents))
-        parts.append(phases)
+    parts += _ledger(report)
     if report.agents:
         parts.append(_agents(report))
-    if report.error or report.failures:
-        parts.append(Text("\n".join(ending_lines(report)[1:])))
     return parts
+
+
+def _ledger(report: RunReport) -> list[RenderableType]:
+    """What was spent, by phase and by model."""
+    from rich.table import Table
+    from rich.text import Text
+
+    tables: list[RenderableType] = []
+    if report.phases:
+        phases = Table(box=None, pad_edge=False)
+        for name in ("phase", "done", "agents", "tokens in", "out", "dollars"):
+            phases.add_column(name)
+        for phase in report.phases:
+            phases.add_row(Text(phase.title), str(phase.done), str(phase.agents), *_spent(phase.usage))
+        tables.append(phases)
+    if len(report.models) > 1:
+        models = Table(box=None, pad_edge=False)
+        for name in ("model", "agents", "tokens in", "out", "dollars"):
+            models.add_column(name)
+        for model in report.models:
+            models.add_row(model.model, str(model.agents), *_spent(model.usage))
+        tables.append(models)
+    return tables
+
+
+def _spent(usage: Usage) -> tuple[str, str, str]:
+    return f"{usage.tokens - usage.output_tokens:,}", f"{usage.output_tokens:,}", f"{usage.usd:.4f}"
 
 
 def _agents(report: RunReport) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
+    from tenuto.workflows.truth import tools_used
+
     cached = any(agent.usage.cache_read_input_tokens for agent in report.agents)
+    tools = any(agent.tools.calls for agent in report.agents)
+    further = [*(["cached"] if cached else []), *(["tools"] if tools else [])]
     table = Table(box=None, pad_edge=False)
-    for name in ("agent", "label", "phase", "state", "model", *(["cached"] if cached else []), "dollars", "seconds"):
+    for name in ("agent", "label", "phase", "state", "model", *further, "dollars", "seconds"):
         table.add_column(name)
-    for agent in report.agents:
+    for agent in sorted(report.agents, key=lambda agent: ORDER.index(agent.state)):
         words = (agent.id, Text(agent.label), Text(agent.phase or ""), agent.state, agent.model)
         share = [f"{cache_share(agent.usage):.0%}"] if cached else []
-        table.add_row(*words, *share, f"{agent.usd:.4f}", f"{agent.ms / 1000:.1f}")
+        used = [tools_used(agent)] if tools else []
+        table.add_row(*words, *share, *used, f"{agent.usd:.4f}", f"{agent.ms / 1000:.1f}")
     return table
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config import Settings, UsageError
 from .control_commands import resume_live
-from .run_command import RunOptions, check_credentials, check_price, launch
+from .limit_options import phase_ceilings
+from .run_command import TRIP, RunOptions, check_credentials, check_price, in_dollars, launch
 from .session import open_runs
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def resume(run_id: str, options: RunOptions) -> int:
     from ..runs import check_run_id, new_run_id
 
     check_run_id(run_id)
-    limits = {"concurrency": options.concurrency, "agents": options.max_agents, "usd": options.max_usd}
+    limits = _given(options)
     code = resume_live(run_id, limits, json=options.json)
     if code is not None:
         return code
@@ -53,7 +54,7 @@ def resume(run_id: str, options: RunOptions) -> int:
     if settings.disabled_by:
         raise UsageError(f"starting runs is turned off by {settings.disabled_by}; unset it to resume {run_id}")
     caps = _limits(options, before.limits)
-    if caps.usd is not None:
+    if in_dollars(caps):
         check_price(resolve(before.model))
     if settings.embedded and not before.simulate:
         check_credentials(settings)
@@ -75,14 +76,25 @@ async def _ended_input(runs: Runs, run_id: str) -> RunInput:
         raise UsageError(str(error)) from None
 
 
-def _limits(options: RunOptions, before: RunLimits) -> RunLimits:
-    given = {
+def _given(options: RunOptions) -> dict[str, Any]:
+    """The limits that were given, as fields of `SetLimitsInput`."""
+    return {
         "agents": options.max_agents,
         "concurrency": options.concurrency,
         "usd": options.max_usd,
         "output_tokens": options.max_output_tokens,
+        "tokens": options.max_tokens,
+        "phases_usd": phase_ceilings(options.phase_usd) or None,
     }
-    return before.model_copy(update={name: value for name, value in given.items() if value is not None})
+
+
+def _limits(options: RunOptions, before: RunLimits) -> RunLimits:
+    given = {name: value for name, value in _given(options).items() if value is not None}
+    if "phases_usd" in given:
+        given["phases_usd"] = {**(before.phases_usd or {}), **given["phases_usd"]}
+    given["on_limit"] = options.on_limit or before.on_limit or "ask"
+    given["trip"] = before.trip if before.trip is not None else TRIP
+    return before.model_copy(update=given)
 
 
 def _simulated(options: RunOptions, before: RunInput) -> RunOptions:

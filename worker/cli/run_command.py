@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import Settings, UsageError
+from .limit_options import phase_ceilings, seconds
 from .output import (
     EXIT_CODES,
     EXIT_INTERRUPTED,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from ..runs import Runs
 
+TRIP = 5
+"""Failures of one kind in a row after which no further agent is launched."""
 SIZES: dict[str, tuple[int, int]] = {"trial": (5, 2), "small": (50, 4), "full": (1000, 16)}
 """Size of a run -> agents, and how many at once."""
 
@@ -46,6 +49,11 @@ class RunOptions:
     max_agents: int | None = None
     max_usd: float | None = None
     max_output_tokens: int | None = None
+    max_tokens: int | None = None
+    phase_usd: tuple[str, ...] = ()
+    on_limit: str | None = None
+    limit_timeout: str | None = None
+    trip: bool = True
     model: str | None = None
     effort: str | None = None
     allow: tuple[str, ...] = ()
@@ -122,7 +130,7 @@ def build_input(options: RunOptions, settings: Settings, workspace: Path) -> Run
     args, has_args = parse_args(options.args)
     loaded, path = load_script(options.script, workspace, settings.home)
     limits = limits_of(options, settings, loaded)
-    if limits.usd is not None:
+    if in_dollars(limits):
         check_price(resolve(settings.model))
     policy = run_policy(
         settings, workspace, allow=options.allow, deny=options.deny, sandbox=options.sandbox, notice=notice
@@ -155,16 +163,38 @@ def limits_of(options: RunOptions, settings: Settings, script: LoadedScript) -> 
     agents, wide = SIZES[options.size or "full"]
     sized = options.size is not None
     asked = script.limits
-    return RunLimits(
-        agents=int(_lower(asked.get("agents"), options.max_agents or (agents if sized else None)) or agents),
-        concurrency=int(_lower(asked.get("concurrency"), settings.concurrency or (wide if sized else None)) or wide),
-        output_tokens=options.max_output_tokens,
-        usd=_lower(asked.get("usd"), settings.max_usd),
+    return RunLimits.model_validate(
+        {
+            "agents": int(_lower(asked.get("agents"), options.max_agents or (agents if sized else None)) or agents),
+            "concurrency": int(
+                _lower(asked.get("concurrency"), settings.concurrency or (wide if sized else None)) or wide
+            ),
+            "output_tokens": options.max_output_tokens,
+            "tokens": options.max_tokens,
+            "usd": _lower(asked.get("usd"), settings.max_usd),
+            "phases_usd": _phases_usd(options, script) or None,
+            "on_limit": options.on_limit or "ask",
+            "limit_timeout_s": seconds(options.limit_timeout),
+            "trip": TRIP if options.trip else 0,
+        }
     )
+
+
+def _phases_usd(options: RunOptions, script: LoadedScript) -> dict[str, float]:
+    """The ceilings of phases: the script's own, which flags may lower."""
+    asked = {phase.title: phase.usd for phase in script.phases if phase.usd is not None}
+    for phase, usd in phase_ceilings(options.phase_usd).items():
+        asked[phase] = min(usd, asked.get(phase, usd))
+    return asked
 
 
 def _lower(asked: float | None, flag: float | None) -> float | None:
     return min((value for value in (asked, flag) if value is not None), default=None)
+
+
+def in_dollars(limits: RunLimits) -> bool:
+    """Whether any ceiling is one of money."""
+    return limits.usd is not None or bool(limits.phases_usd)
 
 
 def check_price(model: str) -> None:

@@ -172,12 +172,15 @@ class _Loader:
 
     def _phases(self, phases: Any, literal: Node | None) -> Iterator[Phase]:
         if not isinstance(phases, list | None):
-            self._refuse("meta.phases must be an array of {title, detail?, model?}", literal)
+            self._refuse("meta.phases must be an array of {title, detail?, model?, usd?}", literal)
         for phase in phases or ():
             fields = {"title": phase} if isinstance(phase, str) else phase
             if not isinstance(fields, dict) or not isinstance(fields.get("title"), str):
                 self._refuse("every entry of meta.phases must have a title, a string", literal)
-            yield Phase(fields["title"], _string(fields.get("detail")), _string(fields.get("model")))
+            usd = fields.get("usd")
+            if usd is not None and (isinstance(usd, bool) or not isinstance(usd, int | float) or usd <= 0):
+                self._refuse("usd of a phase must be a number above 0", literal)
+            yield Phase(fields["title"], _string(fields.get("detail")), _string(fields.get("model")), usd)
 
     def _limits(self, limits: Any, literal: Node | None) -> dict[str, float]:
         if limits is None:

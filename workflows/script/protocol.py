@@ -40,6 +40,8 @@ class Phase:
     title: str
     detail: str | None = None
     model: str | None = None
+    usd: float | None = None
+    """Ceiling of its agents in dollars."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from .protocol import Phase
 
 _TEXTS = ("name", "description", "when_to_use")
+_PHASE = ("title", "detail", "model", "usd")
 _LIMITS = frozenset({"agents", "concurrency", "usd"})
 
 
@@ -76,20 +77,23 @@ def _value(key: str, node: ast.expr) -> Any:
     return value
 
 
-def _phase(node: ast.expr) -> dict[str, str]:
-    """A title, or `Phase(title, detail, model)`, as a dict without what was not given."""
+def _phase(node: ast.expr) -> dict[str, Any]:
+    """A title, or `Phase(title, detail, model, usd)`, as a dict without what was not given."""
     match node:
         case ast.Call(func=ast.Name(id="Phase"), args=args, keywords=keywords):
-            given: dict[str, ast.expr] = dict(zip(("title", "detail", "model"), args, strict=False))
+            given: dict[str, ast.expr] = dict(zip(_PHASE, args, strict=False))
             given.update({keyword.arg: keyword.value for keyword in keywords if keyword.arg})
             phase = {name: _literal("phases", value) for name, value in given.items()}
         case _:
             phase = {"title": _literal("phases", node)}
     phase = {name: value for name, value in phase.items() if value is not None}
-    if not phase.get("title") or not phase.keys() <= {"title", "detail", "model"}:
-        raise MetaError("a phase is a title, or Phase(title, detail=…, model=…)", node)
-    if not all(isinstance(value, str) for value in phase.values()):
+    if not phase.get("title") or not phase.keys() <= set(_PHASE):
+        raise MetaError("a phase is a title, or Phase(title, detail=…, model=…, usd=…)", node)
+    if not all(isinstance(value, str) for name, value in phase.items() if name != "usd"):
         raise MetaError("title, detail and model of a phase are texts", node)
+    usd = phase.get("usd", 1)
+    if isinstance(usd, bool) or not isinstance(usd, int | float) or not usd > 0:
+        raise MetaError("usd of a phase is a number over 0", node)
     return phase
 
 

@@ -63,10 +63,11 @@ def _tenuto_functions():
     import json
 
     class Phase:
-        def __init__(self, title, detail=None, model=None):
+        def __init__(self, title, detail=None, model=None, usd=None):
             self.title = title
             self.detail = detail
             self.model = model
+            self.usd = usd
 
     class Meta:
         def __init__(self, *, name, description, when_to_use=None, phases=(), limits=None):

@@ -1,0 +1,113 @@
+"""Ceilings and what is reserved under them."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tenuto.workflows.budget import NANO, RUN, Amount, Budget, Ceiling
+from tenuto.workflows.failure_kinds import SKIPPED
+from tenuto.workflows.trip import Trip
+
+SMALL = st.integers(0, 40)
+AMOUNTS = st.builds(Amount, SMALL, SMALL, SMALL)
+BOUNDS = st.none() | st.integers(0, 200)
+CEILINGS = st.builds(Ceiling, BOUNDS, BOUNDS, BOUNDS)
+Step = tuple[int, Amount, Amount, float, int]
+STEPS = st.lists(st.tuples(st.integers(0, 5), AMOUNTS, AMOUNTS, st.floats(0, 1), st.integers(1, 9)), max_size=40)
+
+
+@given(CEILINGS, CEILINGS, STEPS)
+def test_what_is_spent_and_reserved_never_passes_a_ceiling(run: Ceiling, phase: Ceiling, steps: list[Step]) -> None:
+    """Conversations of any number reserve, use a part of it, settle, and reserve again, in any order."""
+    budget = Budget()
+    out: dict[str, Amount] = {}
+    budget.limit(RUN, run)
+    budget.limit("one", phase)
+    for step in steps:
+        number, least, more, part, parts = step
+        key, group = f"a{number}", [None, "one", "two"][number % 3]
+        if key in out:
+            spare = out.pop(key)
+            used = Amount(*(int(each * part) for each in spare))
+            budget.settle(key, group, budget.paid(key).plus(used))
+        elif budget.reserve(key, group, least, least.plus(more), parts) is None:
+            share, paid = budget.share(key), budget.paid(key)
+            # What is not bounded is not reserved, and so may be used at will.
+            out[key] = Amount(*(0 if most is None else most - had for most, had in zip(share, paid, strict=True)))
+            assert all(most is None or most - had >= need for most, had, need in zip(share, paid, least, strict=True))
+        for scope, ceiling in ((RUN, run), ("one", phase)):
+            books = budget._scopes[scope]
+            for most, spent, reserved in zip(ceiling, books.spent, books.reserved, strict=True):
+                assert most is None or spent + reserved <= most
+    for key in out:
+        budget.settle(key, None, budget.paid(key))
+    assert (budget.out(), budget.out("one")) == (0, 0)
+
+
+def test_sixty_four_share_a_dollar_evenly() -> None:
+    budget = Budget()
+    budget.limit(RUN, Ceiling.of(1.0))
+    for number in range(64):
+        assert budget.reserve(f"a{number}", None, Amount(), Amount(2 * NANO), 64 - number) is None
+    shares = {budget.share(f"a{number}").nano_usd for number in range(60)}
+    assert shares == {NANO // 64}
+
+
+def test_a_need_goes_before_an_even_part_and_what_was_not_used_comes_back() -> None:
+    budget = Budget()
+    budget.limit(RUN, Ceiling(100))
+    assert budget.reserve("a1", None, Amount(60), Amount(80), 10) is None
+    assert budget.share("a1").nano_usd == 60
+    assert budget.reserve("a2", None, Amount(60), Amount(60), 1) == RUN
+    budget.settle("a1", None, Amount(10))
+    assert budget.spent() == Amount(10)
+    assert budget.reserve("a2", None, Amount(60), Amount(60), 1) is None
+
+
+def test_a_share_holds_from_the_beginning_of_a_conversation() -> None:
+    budget = Budget()
+    budget.limit(RUN, Ceiling(100))
+    budget.reserve("a1", None, Amount(10), Amount(10), 1)
+    budget.settle("a1", None, Amount(7))
+    budget.reserve("a1", None, Amount(20), Amount(20), 1)
+    assert budget.share("a1").nano_usd == 27
+    budget.settle("a1", None, Amount(27))
+    assert budget.spent() == Amount(27)
+    budget.forget("a1")
+    budget.settle("a1", None, Amount(5))
+    assert budget.spent() == Amount(32)
+
+
+def test_a_phase_at_its_ceiling_leaves_the_others_alone() -> None:
+    budget = Budget()
+    budget.limit("one", Ceiling(10))
+    assert budget.bounds("one")
+    assert not budget.bounds("two")
+    budget.settle("a1", "one", Amount(10))
+    assert budget.reserve("a2", "one", Amount(), Amount(5), 1) == "one"
+    assert budget.reserve("a3", "two", Amount(), Amount(5), 1) is None
+
+
+def test_dollars_are_never_counted_too_small() -> None:
+    assert Amount.of(0.1 + 0.2, 0, 0).nano_usd == 300_000_000
+    assert Amount.of(1e-10, 0, 0).nano_usd == 1
+    assert Ceiling.of(0.3).nano_usd == 300_000_000
+
+
+def test_five_failures_of_one_kind_in_a_row_trip_and_anything_between_begins_anew() -> None:
+    trip = Trip(5)
+    kinds = ["a"] * 4 + ["b"] + ["a"] * 4
+    assert not any(trip.failed(kind) for kind in kinds)
+    trip.done()
+    assert not any(trip.failed("a") for _ in range(4))
+    assert not trip.failed(SKIPPED)
+    assert not trip.reason
+    assert trip.failed("a")
+    assert "5 agents in a row failed by a" in trip.reason
+    assert not trip.failed("a")
+
+
+def test_without_a_limit_nothing_trips() -> None:
+    trip = Trip(0)
+    assert not any(trip.failed("a") for _ in range(50))
