@@ -10,6 +10,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from . import gate_rules
     from .carry_contracts import GatesState
+    from .contracts import FlakyCheck, GateCounts
     from .failed_tests import failed_tests
     from .gate_contracts import GateView, LookAtGateFilesResult
     from .script.protocol import CallError, Outcome
@@ -57,6 +58,14 @@ class Gates:
     def views(self) -> list[GateView]:
         """Every gate by its last outcome, in order of appearance."""
         return list(self._views.values())
+
+    def verified(self) -> dict[str, Any]:
+        """What all of them amount to, as fields of `Verification`."""
+        views = self.views
+        passed = sum(view.passed for view in views)
+        flaky = [FlakyCheck(gate=view.name, tests=view.flaky_tests) for view in views if view.flaky]
+        counts = GateCounts(passed=passed, failed=len(views) - passed)
+        return {"gates": counts} | ({"flaky": flaky} if flaky else {})
 
     def wrote(self, path: str, text: str) -> None:
         """The script itself wrote a file: what defines its checks is its own to say."""

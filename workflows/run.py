@@ -176,15 +176,8 @@ class Run:
 
     def _filled(self, report: RunReport, *, agents: Literal["all", "running", "none"]) -> RunReport:
         report.gates, report.questions = self.gates.views, self.questions.views
-        passed = sum(view.passed for view in report.gates)
-        counts = contracts.GateCounts(passed=passed, failed=len(report.gates) - passed)
         report = self.ledger.fill(report, agents=agents)
-        verified: dict[str, Any] = {"gates": counts}
-        if flaky := [
-            contracts.FlakyCheck(gate=view.name, tests=view.flaky_tests) for view in report.gates if view.flaky
-        ]:
-            verified["flaky"] = flaky
-        report.verification = report.verification.model_copy(update=verified)
+        report.verification = report.verification.model_copy(update=self.gates.verified())
         views = [agent.view() for agent in self.ledger.agents.values() if agent.asked is not None]
         report.notices = truth.notices(report, views, self.trip.reason)
         return report
