@@ -109,3 +109,28 @@ def test_of_work_that_changed_only_its_own_review_is_held_again(served: Served, 
     assert again["census"]["cached"] == AGENTS - 2
     assert len(served.api.requests()) - asked == 2
     assert again["result"][:2] == ["confirmed", "second draft"]
+
+
+@pytest.mark.timeout(180)
+def test_an_author_from_the_journal_revises_anew_in_its_own_conversation_at_its_own_commit(
+    served: Served, tmp_path: Path
+) -> None:
+    folder = tally(tmp_path / "tally")
+    served.tenuto.script("rests.py", PY)
+    served.api.control(rules=RULES)
+    words = ("--args", '{"fails": false}', "--workspace", str(folder), "--json")
+    first = ended(served.follow("run", "rests.py", *words, "--id", "wf_reworded"), timeout_s=80)
+    edited = PY.replace(
+        'review(work, lenses=["alpha", "beta"], revise="Mend it.")',
+        'review(work, lenses=["alpha", "beta"], revise="Mend it well.")',
+    )
+    served.tenuto.script("rests.py", edited)
+    again = ended(
+        served.follow("run", "rests.py", *words, "--id", "wf_reworded_2", "--resume-from", "wf_reworded"), timeout_s=80
+    )
+    # The revision and the votes on what came of it; first votes, author and all else are taken over.
+    assert (again["census"]["done"], again["census"]["cached"]) == (3, AGENTS - 3)
+    commit, before = again["result"][3], first["result"][3]
+    assert commit != before and git(folder, "show", f"{commit}:try.txt") == "second try"
+    assert git(folder, "rev-parse", "tenuto/wf_reworded_2/a7") == commit
+    assert git(folder, "rev-parse", f"{commit}^") == git(folder, "rev-parse", f"{before}^"), "on the commit it mends"

@@ -113,16 +113,19 @@ def ls(*, everything: bool, json: bool) -> int:
         notice("no runs yet: tenuto run SCRIPT")
         return 0
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for head in ("run", "workflow", "status", "agents", "dollars", "started"):
+    for head in ("run", "workflow", "owner", "status", "agents", "dollars", "started"):
         table.add_column(head, no_wrap=head == "run")
     for report in reports:
         census = report.census
         agents = f"{census.done + census.cached}/{census.agents}"
         started = (report.started_at or "")[:19].replace("T", " ")
         status = f"{report.status} ({report.waiting_for.kind})" if report.waiting_for else report.status
-        table.add_row(report.run_id, report.workflow, status, agents, f"{report.usage.usd:.4f}", started)
+        dollars = f"{report.usage.usd:.4f}"
+        words = (Text(report.workflow), Text(report.owner or ""), status, agents, dollars, started)
+        table.add_row(report.run_id, *words)
     _print_rich(table)
     if not everything and len(reports) == LISTED:
         notice(f"the newest {LISTED}; all of them: tenuto ls --all")
@@ -161,6 +164,8 @@ def _picture(report: RunReport) -> list[RenderableType]:
     from tenuto.workflows.details import gate_words
 
     head = Text.assemble((report.run_id, "bold"), f"  {report.workflow}  ", (report.status, "bold"))
+    if report.owner:
+        head.append(f"  of {report.owner}", style="dim")
     parts: list[RenderableType] = [head, Text(figures(report), style="dim")]
     if report.waiting_for:
         held = report.waiting_for
