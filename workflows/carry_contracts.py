@@ -23,6 +23,7 @@ from .contracts import (
 from .gate_contracts import GateView
 from .journal_contracts import KnownAnswer
 from .people_contracts import QuestionView
+from .review_views import ReviewView
 from .setup_contracts import PrepareRunResult
 from .share_contracts import ToolCounts
 from .wire import Wire
@@ -98,6 +99,7 @@ class LedgerState(Wire):
     usage: Usage = Field(default_factory=Usage)
     lost: Usage = Field(default_factory=Usage)
     reviews: ReviewCounts = Field(default_factory=ReviewCounts)
+    review_views: list[ReviewView] = Field(default_factory=list)
     phases: list[PhaseView] = Field(default_factory=list)
     numbered: int = 0
     log: list[str] = Field(default_factory=list)

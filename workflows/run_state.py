@@ -100,6 +100,7 @@ class RunLedger:
             ledger._counts[row.state] += 1
         ledger.failures, ledger.usage, ledger.reviews = state.failures, state.usage, state.reviews
         ledger.lost = state.lost
+        ledger.review_views = list(state.review_views)
         ledger._phases = {view.title: view for view in state.phases}
         ledger._numbered = state.numbered
         ledger.log.extend(state.log)
@@ -108,7 +109,9 @@ class RunLedger:
 
     def state(self) -> LedgerState:
         """All of it, to be taken along."""
+        reviewed = {"review_views": self.review_views} if self.review_views else {}
         return LedgerState(
+            **reviewed,
             agents=[
                 AgentRow(**{name: getattr(a, name) for name in AgentRow.model_fields}) for a in self.agents.values()
             ],

@@ -37,7 +37,9 @@ async def differences(folder: Path, base: str, commit: str | None = None) -> lis
     ends = (base,) if commit is None else (base, commit)
     listed = await git(*words, "--raw", *ends, "--", ".", cwd=folder, timeout_s=LONGEST_S)
     fields = listed.stdout.split("\0")
-    how = {path: _HOW.get(about[-1:], "modified") for about, path in zip(fields[::2], fields[1::2], strict=False)}
+    how: dict[str, How] = {
+        path: _HOW.get(about[-1:], "modified") for about, path in zip(fields[::2], fields[1::2], strict=False)
+    }
     counted = await git(*words, "--numstat", *ends, "--", ".", cwd=folder, timeout_s=LONGEST_S)
     found = {}
     for line in counted.stdout.split("\0"):

@@ -195,6 +195,7 @@ async def test_reviews_votes_gates_and_steps_are_finished_before_and_made_once(s
         [None, None, None, 0],
     ]
     assert report.verification.reviews.confirmed == 6
+    assert [(view.verdict, len(view.votes)) for view in report.reviews] == [("confirmed", 2)] * 6
     assert report.verification.gates.passed == 6
 
 

@@ -63,7 +63,8 @@ class World(Protocol):
         """What the earlier run got for a call, or for the agent that came nearest to it."""
 
     async def load(self, args: dict[str, Any]) -> Script | Outcome:
-        """The script of a nested `workflow()` call."""
+        """The script of a nested `workflow()` call, or why there is none."""
+        ...
 
     def last_made(self) -> AgentMade | None:
         """The agent that `agent` has noted down last."""
