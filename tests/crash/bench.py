@@ -120,9 +120,9 @@ class Bench:
         worker.wait(timeout=30)
         self.workers.remove(worker)
 
-    def follow(self, *words: str) -> subprocess.Popen[str]:
+    def follow(self, *words: str, **environ: str) -> subprocess.Popen[str]:
         """A command that goes on while the test does."""
-        follower = self.tenuto.start(*words)
+        follower = self.tenuto.start(*words, env=environ)
         self.followers.append(follower)
         return follower
 

@@ -67,13 +67,13 @@ class Calm:
         return self._ran[script]
 
 
-async def run(bench: Bench, script: str, run_id: str, disturb: Disturb | None = None) -> Ran:
+async def run(bench: Bench, script: str, run_id: str, disturb: Disturb | None = None, **environ: str) -> Ran:
     """Run a script of `everything` under disturbance to its end."""
     bench.api.control(reset=True, rules=RULES, latency_s=LATENCY_S[script])
     bench.tenuto.script(script, SCRIPTS[script])
     place = workspace(bench.folder / "workspace")
     began = time.monotonic()
-    follower = bench.follow("run", script, "--id", run_id, "--workspace", str(place), "--yes", "--json")
+    follower = bench.follow("run", script, "--id", run_id, "--workspace", str(place), "--yes", "--json", **environ)
     client = await bench.client()
     async with asyncio.TaskGroup() as tasks:
         person = tasks.create_task(answer(client, run_id, follower))

@@ -25,6 +25,7 @@ SCRIPTS = ("everything.py", "everything.js")
 EVENTS_MAX = 400
 """More than the run has; a kill at an event that never comes is skipped, and says so."""
 DRAWN_MAX, KILLS = 330, 3
+HISTORY_EVENTS = 60
 
 
 def moments() -> list[tuple[str, tuple[int, ...]]]:
@@ -60,3 +61,16 @@ async def test_the_result_is_the_same_and_nothing_happens_twice(
     ran = await run(bench, script, name, kill)
     holds(ran, expected, bench, (script, killed))
     write_down("Worker killed at events", ran, expected, script=script, at=killed)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+async def test_every_primitive_comes_through_new_histories(bench: Bench, calm: Calm, script: str) -> None:
+    """Each of them is small: whatever the run is doing, some history ends in it."""
+    expected = await calm.of(script)
+    bench.one_worker()
+    name = f"wf_histories_{script[-2:]}"
+    ran = await run(bench, script, name, TENUTO_HISTORY_EVENTS_MAX=str(HISTORY_EVENTS))
+    said = bench.tenuto.json("logs", name)["lines"]
+    assert [line for line in said if "goes on in history" in line], "it all fitted into one"
+    holds(ran, expected, bench, (script, "histories"))
+    write_down("Histories of some events each", ran, expected, script=script)
