@@ -47,7 +47,8 @@ class Endings:
     def tripped(self) -> CallError:
         """Why a call is not launched, once like failures have tripped the run."""
         self._skipped_by_trip += 1
-        return CallError(kind=TRIPPED, message=self._run.trip.reason, lost=self._skipped_by_trip <= LOST_MAX)
+        lost = self._skipped_by_trip <= LOST_MAX
+        return CallError(kind=TRIPPED, message=f"not launched: {self._run.trip.reason}", lost=lost)
 
     def refused(self, agent: Agent, refusal: CallError) -> None:
         """A call was refused: it was never an agent, unless it had begun, or was launched no more."""

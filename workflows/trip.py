@@ -35,7 +35,7 @@ class Trip:
         if not self._limit or self.row < self._limit or self.reason:
             return False
         self.reason = (
-            f"not launched: {self.row} agents in a row failed by {kind}, with none done between. What is done is "
+            f"{self.row} agents in a row failed by {kind}, with none done between. What is done is "
             "kept; mend the cause and resume the run, or start it with --no-trip"
         )
         return True

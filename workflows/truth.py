@@ -32,7 +32,7 @@ def notices(report: RunReport, agents: Iterable[AgentView], tripped: str) -> lis
         found.append("no agent of this run did its work: whatever its result says, it rests on none of them")
     if tripped:
         skipped = sum(failure.kind == TRIPPED for failure in report.failures)
-        found.append(f"the run was cut short: {_agents(skipped)} {_were(skipped)} {tripped}")
+        found.append(f"the run was cut short: {_agents(skipped)} {_were(skipped)} not launched, because {tripped}")
     if report.failures:
         found.append(f"without a value: {causes(report)}")
     if unverified := report.verification.reviews.unverified:

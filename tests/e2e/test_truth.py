@@ -51,7 +51,7 @@ def test_a_run_of_like_failures_launches_no_more(served: Served, script: str) ->
         "skipped": 4,
     }
     assert [failure["kind"] for failure in report["failures"]] == ["invalid_request_error"] * 5 + ["tripped"] * 4
-    assert any("cut short: 4 agents were not launched" in notice for notice in report["notices"])
+    assert any("cut short: 4 agents were not launched, because" in notice for notice in report["notices"])
     assert len(served.api.requests()) == 5
     assert report["result"] == {"said": [None] * 9}
 

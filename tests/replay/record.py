@@ -29,6 +29,7 @@ from tenuto.worker.plugin import TenutoPlugin
 from tenuto.worker.simulated_api.schema_values import value_for
 from tenuto.workflows.contracts import LoadScriptInput, RunAgentInput, RunAgentResult, RunReport, Script, Usage
 from tenuto.workflows.control_contracts import AcceptedInput, AgentInput, HeldInput, SetLimitsInput
+from tenuto.workflows.failure_kinds import CEILING
 from tenuto.workflows.journal_contracts import (
     OpenJournalInput,
     OpenJournalResult,
@@ -40,6 +41,7 @@ from tenuto.workflows.notice_contracts import NoticeInput
 from tenuto.workflows.people_contracts import AnswerInput, EventInput
 from tenuto.workflows.script.dialects import close_interpreters
 from tenuto.workflows.setup_contracts import host_queue
+from tenuto.workflows.share_contracts import AgentFailureDetails, Cost, ShareAsk
 from tenuto.workflows.worktree_contracts import IntegrateCommitInput, IntegrateCommitResult, MergeConflict
 
 from ..workflows.played_steps import PlayedSteps
@@ -51,6 +53,11 @@ QUEUE = "golden"
 DEADLINE_S = 60.0
 WHO = "golden"
 ATTRIBUTES = ("TenutoWorkflow", "TenutoStatus", "TenutoOwner")
+
+
+WANTS_MORE = AgentFailureDetails(
+    usage=Usage(input_tokens=1, usd=0.001), ask=ShareAsk(floor=Cost(usd=0.05), least=Cost(usd=0.06), most=Cost(usd=0.1))
+)
 
 
 class Played:
@@ -76,6 +83,8 @@ class Played:
             self.waiting.set()
             activity.heartbeat()
             await asyncio.sleep(0.1)
+        if "dear" in input.prompt and input.share is not None and not input.share.renewed:
+            raise ApplicationError("too little", WANTS_MORE, type="share", non_retryable=True)
         if "bad" in input.prompt:
             raise ApplicationError("no such thing", type="invalid_request_error", non_retryable=True)
         if input.output_schema and "verdict" in input.output_schema.get("properties", {}):
@@ -168,6 +177,9 @@ async def record(environment: WorkflowEnvironment, store: Store, name: str, scen
                 await handle.cancel()
         if scenario.answered:
             await _answer(handle)
+        if scenario.raised:
+            await asyncio.wait_for(_at_the_ceiling(handle), DEADLINE_S)
+            await handle.execute_update("set_limits", SetLimitsInput(usd=5.0))
         try:
             await asyncio.wait_for(handle.result(), DEADLINE_S)
         except WorkflowFailureError as error:
@@ -176,6 +188,14 @@ async def record(environment: WorkflowEnvironment, store: Store, name: str, scen
         histories = {file: await client.get_workflow_handle(id).fetch_history() for file, id in files.items()}
     texts = {file: _without_places(json.loads(history.to_json())) for file, history in histories.items()}
     return {file: json.dumps(text, indent=1, sort_keys=True) + "\n" for file, text in texts.items()}
+
+
+async def _at_the_ceiling(handle: WorkflowHandle[Any, Any]) -> None:
+    while True:
+        report = await handle.query("progress", result_type=RunReport)
+        if report.waiting_for is not None and report.waiting_for.kind == CEILING:
+            return
+        await asyncio.sleep(0.05)
 
 
 async def _control(handle: WorkflowHandle[Any, Any]) -> None:

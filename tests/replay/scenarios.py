@@ -153,6 +153,8 @@ class Scenario:
     """Instead of being stopped it is held up, and controlled by a person."""
     answered: bool = False
     """A person answers its questions, and the event comes that it waits for."""
+    raised: bool = False
+    """It waits at a ceiling, which a person raises."""
 
 
 def script(source: str, name: str) -> Script:
@@ -273,6 +275,14 @@ const said = await ask('Ship it?', { options: ['yes', 'no'], timeout: 1, default
 return [first.verdict, made.exitCode, said]
 """
 )
+CEILING = (
+    JS
+    + """const work = ['dear 1', 'plain', 'dear 2', 'bad'].map((prompt) => () => agent(prompt, { phase: 'Work' }))
+return await parallel([...work, () => review('dear work', { quorum: 1 })])
+"""
+)
+MONEY = RunLimits(usd=0.03, phases_usd={"Work": 9.0}, on_limit="ask", trip=5)
+TRIPPED = JS + "return await parallel([1, 2, 3, 4, 5].map((i) => () => agent(`bad ${i}`)))\n"
 
 SCENARIOS: dict[str, Scenario] = {
     "orchestration-python-v1": orchestration(
@@ -320,6 +330,15 @@ SCENARIOS: dict[str, Scenario] = {
         waits=True,
         controlled=True,
     ),
+    "orchestration-ceiling-v1": replace(
+        orchestration(CEILING, "ceiling.js", limits=MONEY, search_attributes=True),
+        raised=True,
+        children={"adversarial-review-shares-v1": "/review-1"},
+    ),
+    "orchestration-ceiling-fail-v1": orchestration(
+        CEILING, "ceiling.js", limits=RunLimits(usd=0.03, on_limit="fail", limit_timeout_s=5.0)
+    ),
+    "orchestration-tripped-v1": orchestration(TRIPPED, "tripped.js", limits=RunLimits(concurrency=1, trip=2)),
     "survey-v1": survey(),
     "survey-stopped-v1": survey(waits=True),
 }
