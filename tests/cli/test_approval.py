@@ -18,7 +18,7 @@ async def main(args):
 
 
 def on_terminal(tenuto: Tenuto, *words: str, answer: str, timeout_s: float = 60) -> tuple[int, str]:
-    """Run the command on a terminal of its own and answer its question, if it asks one: its exit code, what it showed."""
+    """Run the command on a terminal of its own, and answer what it asks: its exit code, and what it showed."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [COMMAND, *words],
