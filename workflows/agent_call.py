@@ -266,6 +266,8 @@ class AgentCalls:
         return await self._run.purse.spend(agent, input, self._execute)
 
     async def _execute(self, input: RunAgentInput) -> RunAgentResult:
+        if self._run.continuing.on:
+            await self._run.pace.room_for([input.prompt, input.output_schema, input.context])
         return await execute_agent(input, self._queue(input))
 
     async def go_on(self, agent: Agent, input: RunAgentInput) -> RunAgentResult:

@@ -25,6 +25,7 @@ from .holds import Holds
 from .locks import Locks
 from .merge_queue import MergeQueue
 from .notices import Notices
+from .pace import Pace
 from .purse import Purse
 from .questions import Questions
 from .recall import Journal
@@ -82,6 +83,7 @@ class Run:
         self.ledger = RunLedger(phases) if carried is None else RunLedger.restored(carried.ledger)
         self.width = Width(input.limits.concurrency)
         self.pending = Width(PENDING_MAX)
+        self.pace = Pace()
         self.journal = Journal(self)
         self.agents = AgentCalls(self)
         self.steps = StepCalls(self)

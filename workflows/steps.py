@@ -141,6 +141,8 @@ class StepCalls:
         await self._large.__aexit__(None, None, None)
 
     async def _execute(self, kind: step_values.Kind, input: StepInput, summary: str) -> Any:
+        if self._run.continuing.on:
+            await self._run.pace.room_for(input.model_dump(exclude_unset=True))
         return await workflow.execute_activity(
             kind.activity,
             input,

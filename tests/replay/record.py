@@ -23,6 +23,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from tenuto.activities import payload_store
 from tenuto.activities.reports import ReportActivities
 from tenuto.activities.store import Store
 from tenuto.worker.plugin import TenutoPlugin
@@ -44,6 +45,7 @@ from tenuto.workflows.setup_contracts import host_queue
 from tenuto.workflows.share_contracts import AgentFailureDetails, Cost, ShareAsk
 from tenuto.workflows.worktree_contracts import IntegrateCommitInput, IntegrateCommitResult, MergeConflict
 
+from ..workflows.histories import histories
 from ..workflows.played_steps import PlayedSteps
 from .later_scenarios import ALL
 from .scenarios import JOURNAL, SETUP, Scenario, nested
@@ -51,6 +53,8 @@ from .scenarios import JOURNAL, SETUP, Scenario, nested
 HISTORIES = Path(__file__).parents[1] / "data" / "histories"
 QUEUE = "golden"
 DEADLINE_S = 60.0
+WHOLE_BYTES = 1_000_000
+"""Payloads up to here are in the history itself: replaying it needs no store."""
 WHO = "golden"
 ATTRIBUTES = ("TenutoWorkflow", "TenutoStatus", "TenutoOwner")
 
@@ -185,8 +189,18 @@ async def record(environment: WorkflowEnvironment, store: Store, name: str, scen
         except WorkflowFailureError as error:
             print(f"{name}: {error.cause}", file=sys.stderr)
         files = {name: handle.id} | {f"children/{file}": handle.id + end for file, end in scenario.children.items()}
-        histories = {file: await client.get_workflow_handle(id).fetch_history() for file, id in files.items()}
-    texts = {file: _without_places(json.loads(history.to_json())) for file, history in histories.items()}
+        kept = {file: await client.get_workflow_handle(id).fetch_history() for file, id in files.items()}
+        if scenario.continued:
+            *before, kept[name] = await histories(client, handle)
+            assert before, f"{name} stayed in one history"
+            if scenario.input.script.dialect == "python":
+                # It goes over as its interpreter's snapshot, which only that version reads: not for the years.
+                before, kept = before[:1], {}
+            kept |= {f"continued/{name}.{number}": history for number, history in enumerate(before, 1)}
+    texts = {file: _without_places(json.loads(history.to_json())) for file, history in kept.items()}
+    for file, text in texts.items():
+        if file.startswith("continued/"):  # replay does not look at what went over
+            del text["events"][-1]["workflowExecutionContinuedAsNewEventAttributes"]["input"]
     return {file: json.dumps(text, indent=1, sort_keys=True) + "\n" for file, text in texts.items()}
 
 
@@ -231,13 +245,19 @@ def _without_places(value: Any) -> Any:
     return [_without_places(item) for item in value] if isinstance(value, list) else value
 
 
+def _recorded(name: str) -> bool:
+    return any((HISTORIES / file).exists() for file in (f"{name}.json", f"continued/{name}.1.json"))
+
+
 async def main(names: list[str]) -> None:
     """Record what was asked for, and refuse to overwrite."""
-    missing = [name for name in ALL if not (HISTORIES / f"{name}.json").exists()]
+    missing = [name for name in ALL if not _recorded(name)]
     for name in names:
         if name not in missing:
             raise SystemExit(f"{name} is recorded already, or unknown; to record: {', '.join(missing) or 'nothing'}")
-    (HISTORIES / "children").mkdir(parents=True, exist_ok=True)
+    payload_store.THRESHOLD_BYTES = WHOLE_BYTES
+    for folder in ("children", "continued"):
+        (HISTORIES / folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(f"file://{folder}")
         async with await WorkflowEnvironment.start_local(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tenuto.workflows.contracts import RunAgentInput, RunInput, RunLimits, Script
+from tenuto.workflows.contracts import Histories, RunAgentInput, RunInput, RunLimits, Script
 from tenuto.workflows.journal import Material, key_of, step_key
 from tenuto.workflows.journal_contracts import KnownAnswer, OpenJournalResult
 from tenuto.workflows.models import resolve
@@ -155,6 +155,8 @@ class Scenario:
     """A person answers its questions, and the event comes that it waits for."""
     raised: bool = False
     """It waits at a ceiling, which a person raises."""
+    continued: bool = False
+    """It goes on in a new history, whose predecessors are kept in `continued/`."""
 
 
 def script(source: str, name: str) -> Script:
@@ -283,6 +285,37 @@ return await parallel([...work, () => review('dear work', { quorum: 1 })])
 )
 MONEY = RunLimits(usd=0.03, phases_usd={"Work": 9.0}, on_limit="ask", trip=5)
 TRIPPED = JS + "return await parallel([1, 2, 3, 4, 5].map((i) => () => agent(`bad ${i}`)))\n"
+LONG_PY = (
+    PY.replace("import Meta,", "import Meta, ask, lock,")
+    + """async def held(n):
+    async def inside():
+        await sleep(1)
+        return await agent(f"held {n}")
+    return await lock("door", inside)
+
+
+async def main(args):
+    phase("Find")
+    asked = ask("Which?", options=["a", "b"], default="b", timeout=30)
+    inner = workflow("inner", {"n": 1})
+    return await parallel([asked, inner, *[held(n) for n in range(args)], *[agent(f"bad {n}") for n in range(args)]])
+"""
+)
+LONG_JS = (
+    JS
+    + """phase('Find')
+const held = (n) => lock('door', async () => {
+  await sleep(1)
+  return await agent(`held ${n}`)
+})
+const many = Array.from({ length: args }, (_, n) => n)
+return await parallel([
+  () => ask('Which?', { options: ['a', 'b'], default: 'b', timeout: 30 }), () => workflow('inner', { n: 1 }),
+  ...many.map((n) => () => held(n)), ...many.map((n) => () => agent(`bad ${n}`)),
+])
+"""
+)
+NARROW, SHORT = RunLimits(concurrency=2), Histories(events=60)
 
 SCENARIOS: dict[str, Scenario] = {
     "orchestration-python-v1": orchestration(
@@ -339,6 +372,12 @@ SCENARIOS: dict[str, Scenario] = {
         CEILING, "ceiling.js", limits=RunLimits(usd=0.03, on_limit="fail", limit_timeout_s=5.0)
     ),
     "orchestration-tripped-v1": orchestration(TRIPPED, "tripped.js", limits=RunLimits(concurrency=1, trip=2)),
+    "orchestration-continued-javascript-v1": replace(
+        orchestration(LONG_JS, "long.js", args=9, has_args=True, limits=NARROW, histories=SHORT), continued=True
+    ),
+    "orchestration-continued-python-v1": replace(
+        orchestration(LONG_PY, "long.py", args=9, has_args=True, limits=NARROW, histories=SHORT), continued=True
+    ),
     "survey-v1": survey(),
     "survey-stopped-v1": survey(waits=True),
 }

@@ -23,6 +23,7 @@ from .replaying import history_of, recorded_inputs, replay
 
 FILES = sorted((Path(__file__).parents[1] / "data" / "histories").glob("*.json"))
 CHILDREN = sorted((Path(__file__).parents[1] / "data" / "histories" / "children").glob("*.json"))
+CONTINUED = sorted((Path(__file__).parents[1] / "data" / "histories" / "continued").glob("*.json"))
 TIME_LIMITS = [path for path in FILES if "time-limit" in path.name]
 
 
@@ -97,7 +98,17 @@ def test_every_workflow_type_has_a_golden_history() -> None:
 
 
 def test_every_scenario_is_recorded() -> None:
-    assert set(ALL) <= {path.stem for path in FILES}
+    assert set(ALL) <= {path.stem.partition(".")[0] for path in [*FILES, *CONTINUED]}
+
+
+@pytest.mark.parametrize("path", CONTINUED, ids=lambda path: path.stem)
+async def test_a_recorded_run_goes_on_in_a_new_history_at_the_same_place(path: Path, store: Store) -> None:
+    history = history_of(read(path))
+    heard = await replay(history, store)
+    asked = [(name, sent(input)) for name, input in heard.asked]
+    assert [name for name, _ in asked] == [name for name, _ in recorded_inputs(history)]
+    (end,) = heard.ends
+    assert end.endswith("ContinueAsNewError")
 
 
 @pytest.mark.parametrize("path", CHILDREN, ids=lambda path: path.stem)

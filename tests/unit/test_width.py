@@ -82,3 +82,52 @@ def test_no_place_is_lost_or_given_twice(steps: list[str], size: int) -> None:
             await asyncio.wait_for(width.__aenter__(), 1)
 
     asyncio.run(play())
+
+
+async def test_a_closed_gate_admits_only_those_that_finish_something() -> None:
+    width = Width(2)
+    entered: list[str] = []
+    release = asyncio.Event()
+
+    async def call(name: str, *, finishing: bool) -> None:
+        async with width.place(finishing=finishing):
+            entered.append(name)
+            await release.wait()
+
+    def begin(name: str, *, finishing: bool = False) -> asyncio.Task[None]:
+        return asyncio.create_task(call(name, finishing=finishing))
+
+    tasks = [begin("inside"), begin("waits")]
+    await asyncio.sleep(0)
+    width.close()
+    width.resize(4)
+    tasks += [begin("new"), begin("finishes", finishing=True)]
+    await asyncio.sleep(0)
+    assert entered == ["inside", "waits", "finishes"]
+    width.open()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert entered == ["inside", "waits", "finishes", "new"]
+    release.set()
+    await asyncio.gather(*tasks)
+    assert width.inside == 0
+
+
+async def test_those_that_waited_before_it_was_closed_keep_their_places() -> None:
+    width = Width(1)
+    entered: list[int] = []
+
+    async def call(number: int, *, finishing: bool) -> None:
+        async with width.place(finishing=finishing):
+            entered.append(number)
+
+    await width.enter(finishing=False)
+    tasks = [asyncio.create_task(call(n, finishing=n == 2)) for n in range(4)]
+    await asyncio.sleep(0)
+    width.close()
+    width.leave()
+    await tasks[2]
+    assert entered == [2]
+    width.open()
+    await asyncio.gather(*tasks)
+    assert entered == [2, 0, 1, 3]

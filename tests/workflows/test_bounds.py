@@ -10,7 +10,7 @@ from temporalio.client import WorkflowFailureError, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from tenuto.workflows.bounds import GIVEN_CHARS_MAX, MESSAGE_CHARS, TITLE_CHARS
-from tenuto.workflows.contracts import Histories, RunAgentInput, RunReport
+from tenuto.workflows.contracts import Histories, RunAgentInput, RunLimits, RunReport
 from tenuto.workflows.people_contracts import AnswerInput
 from tenuto.workflows.setup_contracts import Policy
 
@@ -131,6 +131,31 @@ async def test_a_prompt_that_no_request_may_hold_is_refused_by_name(stage: Stage
     assert (failure.kind, failure.label) == ("too_large", "giant")
     assert f"{GIVEN_CHARS_MAX:,}" in failure.message
     assert stage.asked == []
+
+
+@pytest.mark.parametrize("name", ["s.py", "s.js"])
+async def test_hundreds_of_prompts_and_commands_just_below_the_stores_threshold_go_out_at_once(
+    stage: Stage, name: str
+) -> None:
+    """Together they are more than one response to the server may have."""
+    source = {
+        "s.py": PY
+        + "    text = 'z' * 15_000\n"
+        + "    said = await parallel([agent(f'{n} {text}') for n in range(400)])\n"
+        + "    ran = await parallel([sh(f'{n} {text}') for n in range(400)])\n"
+        + "    return [sum(x is not None for x in said), sum(x is not None for x in ran)]\n",
+        "s.js": JS
+        + "const text = 'z'.repeat(15_000), all = Array.from({ length: 400 }, (_, n) => n)\n"
+        + "const said = await parallel(all.map((n) => () => agent(`${n} ${text}`)))\n"
+        + "const ran = await parallel(all.map((n) => () => sh(`${n} ${text}`)))\n"
+        + "return [said.filter(Boolean).length, ran.filter(Boolean).length]\n",
+    }
+    given: dict[str, Any] = {"workspace": "/nowhere", "policy": Policy(), "histories": Histories()}
+    async with stage.playing(steps=PlayedSteps()):
+        handle = await stage.start(source[name], name, limits=RunLimits(concurrency=400), **given)
+        report = await asyncio.wait_for(handle.result(), 50)
+    assert report.result == [400, 400]
+    assert len(stage.asked) == 400
 
 
 async def test_an_agent_that_fails_with_five_megabytes_fails_with_the_beginning(stage: Stage) -> None:
