@@ -134,12 +134,13 @@ def test_what_failed_comes_first_and_what_nothing_verified_is_said(shared: Tenut
     failure = RecordedFailure(kind="max_tokens", message="cut off", raw="half an ans")
     agents = [record("wf_bad", 1), record("wf_bad", 2, value=None, failure=failure, served="claude-opus-5-5")]
     error = RunError(kind="script", message="no good", line=7)
-    keep_run(shared.home, "wf_bad", agents, status="failed", error=error, partial={"a1": "x"})
+    keep_run(shared.home, "wf_bad", agents, status="failed", error=error, notices=["two <b>things</b>"])
     text = shared("report", "wf_bad").stdout
     assert (
         text.index("line 7") < text.index("Nothing was verified") < text.index("max\\_tokens") < text.index("## Plan")
     )
     assert "half an ans" in text
+    assert "- two &lt;b&gt;things&lt;/b&gt;" in text
     assert "asked claude-sonnet-5-5, served claude-opus-5-5" in text
     assert text.index("### a2") < text.index("### a1")
     told = shared.json("report", "wf_bad", "-o", "bad.html")

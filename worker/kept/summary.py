@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tenuto.workflows import truth
 from tenuto.workflows.contracts import RunReport, Usage
 from tenuto.workflows.review_views import ReviewView
 
@@ -98,9 +99,12 @@ class Summary:
     @property
     def verified(self) -> bool:
         """Whether anything at all was checked: by a gate, or by a review with a verdict."""
-        counts = self.report.verification
-        reviews = counts.reviews
-        return bool(counts.gates.passed + counts.gates.failed + reviews.confirmed + reviews.refuted + reviews.disputed)
+        return truth.verified(self.report)
+
+    @property
+    def notices(self) -> list[str]:
+        """What the run itself says a reader should know; that nothing was verified stands in a place of its own."""
+        return [notice for notice in self.report.notices if not notice.startswith("nothing was verified")]
 
     @property
     def dropped(self) -> list[str]:
@@ -259,8 +263,13 @@ def _money(told: Summary) -> None:
             spent.agents += 1
             spent.usage = spent.usage.plus(row.usage)
         agents.append(Spent(f"{row.id} {row.label}", 1, row.usage))
+    # The run's own books know of restarts too; a run of an earlier version has none.
+    for view in told.report.phases:
+        if view.usage.usd > phases[view.title].usage.usd:
+            phases[view.title].usage = view.usage
     told.by_phase = list(phases.values())
-    told.by_model = _costliest(models.values())
+    booked = [Spent(view.model, view.agents, view.usage) for view in told.report.models]
+    told.by_model = _costliest(booked or models.values())
     told.costliest = [spent for spent in _costliest(agents)[:COSTLIEST] if spent.usage.usd]
 
 
