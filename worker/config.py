@@ -140,7 +140,7 @@ class Settings:
             local_store=given.switch("local_store"),
             host=given.text("host"),
             overload_hours=given.number("overload_hours", "hours, a number such as 24", 24.0),
-            deployment=_deployment(environ),
+            deployment=Deployment.of(environ),
             allow=given.rules("allow"),
             deny=given.rules("deny"),
             project=next((path.parent for path, _ in files if path.parent != home), None),
@@ -357,13 +357,6 @@ def _store(given: _Given, home: Path) -> str:
             "gs://bucket/prefix or az://container/prefix"
         )
     return url
-
-
-def _deployment(environ: Mapping[str, str]) -> Deployment | None:
-    try:
-        return Deployment.of(environ)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
 
 
 def _files(workspace: Path, home: Path) -> list[tuple[Path, dict[str, Any]]]:

@@ -32,19 +32,21 @@ class Deployment:
         """The version that an environment names, or `None` for a Worker without one.
 
         Raises:
-            ValueError: one of the two is missing, or the behaviour is neither of those there are; one line.
+            UsageError: one of the two is missing, or the behaviour is neither of those there are.
         """
+        from .config import UsageError
+
         name, build_id = environ.get(NAME, "").strip(), environ.get(BUILD_ID, "").strip()
         behavior = environ.get(BEHAVIOR, "").strip() or MOVES
         if behavior not in (MOVES, STAYS):
-            raise ValueError(f"{BEHAVIOR} is {behavior!r}; expected {MOVES} or {STAYS}")
+            raise UsageError(f"{BEHAVIOR} is {behavior!r}; expected {MOVES} or {STAYS}")
         if not name and not build_id:
             return None
         if not name or not build_id:
             missing, there = (NAME, BUILD_ID) if build_id else (BUILD_ID, NAME)
-            raise ValueError(f"{there} is set and {missing} is not; Worker Versioning takes both, or neither")
+            raise UsageError(f"{there} is set and {missing} is not; Worker Versioning takes both, or neither")
         if "." in name:
-            raise ValueError(f"{NAME} is {name!r}; expected a name without a dot, which separates it from the build id")
+            raise UsageError(f"{NAME} is {name!r}; expected a name without a dot, which separates it from the build id")
         return cls(name, build_id, behavior == STAYS)
 
     def config(self) -> WorkerDeploymentConfig:
