@@ -75,11 +75,16 @@ async def run(bench: Bench, script: str, run_id: str, disturb: Disturb | None = 
     began = time.monotonic()
     follower = bench.follow("run", script, "--id", run_id, "--workspace", str(place), "--yes", "--json", **environ)
     client = await bench.client()
-    async with asyncio.TaskGroup() as tasks:
-        person = tasks.create_task(answer(client, run_id, follower))
-        kills = await disturb(client, run_id) if disturb is not None else []
-        report = await asyncio.to_thread(bench.report, follower)
-        person.cancel()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            person = tasks.create_task(answer(client, run_id, follower))
+            kills = await disturb(client, run_id) if disturb is not None else []
+            report = await asyncio.to_thread(bench.report, follower)
+            person.cancel()
+    except BaseException:
+        # It must not go on among the runs of the tests after this one.
+        await client.get_workflow_handle(run_id).terminate("the test has failed")
+        raise
     seconds = time.monotonic() - began
     own = await history_of(client, run_id)
     histories = [own, *[await history_of(client, child) for child in children(own)]]
