@@ -7,7 +7,6 @@ variables and Temporal's own configuration file mean here what they mean everywh
 
 from __future__ import annotations
 
-import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -16,7 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from .given import ENVIRONMENT, NOTIFY, TABLES, Given, UsageError, is_on
 from .versioning import Deployment
+
+__all__ = ["Settings", "UsageError", "home_of"]
 
 FILE_NAME = "tenuto.toml"
 DEFAULT_TASK_QUEUE = "tenuto"
@@ -25,27 +27,7 @@ DEFAULT_MODEL = "sonnet"
 STORE_SCHEMES = ("file", "s3", "gs", "az")
 HISTORY_EVENTS = "TENUTO_HISTORY_EVENTS_MAX"
 OFF_SWITCHES = ("TENUTO_DISABLE", "CLAUDE_CODE_DISABLE_WORKFLOWS")
-ENVIRONMENT: dict[str, str] = {
-    "store": "TENUTO_STORE",
-    "task_queue": "TENUTO_TASK_QUEUE",
-    "concurrency": "TENUTO_CONCURRENCY",
-    "model": "TENUTO_MODEL",
-    "max_usd": "TENUTO_MAX_USD",
-    "local_store": "TENUTO_LOCAL_STORE",
-    "host": "TENUTO_HOST",
-    "overload_hours": "TENUTO_OVERLOAD_HOURS",
-}
-"""Setting -> environment variable. The same names without a variable are flags and keys of `tenuto.toml`."""
-NOTIFY = {"command": "TENUTO_NOTIFY_COMMAND", "url": "TENUTO_NOTIFY_URL"}
-"""Keys of the table `[notify]`, with their variables. A project's file has no say: a command runs outside of walls."""
-TABLES = {"notify": frozenset(NOTIFY), "workspace": frozenset({"setup", "untracked"}), "gates": frozenset({"files"})}
-"""Tables of `tenuto.toml`, and their keys."""
 FILE_KEYS = frozenset({*ENVIRONMENT, "address", "namespace", "allow", "deny", *TABLES})
-_TRUE, _FALSE = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
-
-
-class UsageError(Exception):
-    """A mistake of the caller. The message is one line: the value, what was expected, how to mend it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +100,7 @@ class Settings:
         environ = os.environ if environ is None else environ
         home = home_of(environ)
         files = _files(workspace or Path.cwd(), home)
-        given = _Given(flags, environ, files)
+        given = Given(flags, environ, files)
         table = given.table("workspace")
         notify = _notify(environ, files, home)
         profile = _temporal_profile(environ)
@@ -149,7 +131,7 @@ class Settings:
             gate_files=given.table("gates").paths("files"),
             notify_command=notify["command"],
             notify_url=notify["url"],
-            disabled_by=next((name for name in OFF_SWITCHES if _on(name, environ.get(name, ""))), None),
+            disabled_by=next((name for name in OFF_SWITCHES if is_on(name, environ.get(name, ""))), None),
             history_events=_events(environ.get(HISTORY_EVENTS)),
         )
         if not settings.embedded and settings.store.startswith("file://") and not settings.local_store:
@@ -197,131 +179,6 @@ def home_of(environ: Mapping[str, str]) -> Path:
     return home
 
 
-class _Given:
-    """Values as they were given, with their places."""
-
-    def __init__(
-        self, flags: Mapping[str, Any], environ: Mapping[str, str], files: list[tuple[Path, dict[str, Any]]]
-    ) -> None:
-        self._flags, self._environ, self._files = flags, environ, files
-        self.places: dict[str, str] = {}
-
-    def raw(self, name: str) -> Any:
-        """The first value there is, or `None`."""
-        value, place = self._find(name)
-        if value is not None:
-            self.places[name] = place
-        return value
-
-    def _find(self, name: str) -> tuple[Any, str]:
-        if self._flags.get(name) is not None:
-            return self._flags[name], f"--{name.replace('_', '-')}"
-        variable = ENVIRONMENT.get(name)
-        if variable and self._environ.get(variable):
-            return self._environ[variable], variable
-        for path, values in self._files:
-            if name in values:
-                return values[name], f"{name} in {path}"
-        return None, ""
-
-    def text(self, name: str) -> str | None:
-        value = self.raw(name)
-        if value is not None and (not isinstance(value, str) or not value.strip()):
-            raise self._bad(name, value, "text")
-        return None if value is None else value.strip()
-
-    def texts(self, name: str, example: str) -> tuple[str, ...]:
-        value = self.raw(name)
-        if value is None:
-            return ()
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self._bad(name, value, f"a list of texts, such as [{example}]")
-        return tuple(value)
-
-    def rules(self, name: str) -> tuple[str, ...]:
-        """Permission rules. What one file denies, another does not allow again: those of all files count."""
-        from tenuto.workflows.policy.rules import RuleError, parse
-
-        files = self._files if name == "deny" else [each for each in self._files if name in each[1]][:1]
-        found: list[str] = []
-        for path, values in files:
-            one = _Given({}, {}, [(path, values)])
-            for text in one.texts(name, '"WebSearch"'):
-                try:
-                    parse(text, denying=name == "deny", home=str(Path.home()))
-                except RuleError as error:
-                    raise UsageError(f"{one.places[name]}: {error}") from None
-                found.append(text)
-        return tuple(dict.fromkeys(found))
-
-    def table(self, name: str) -> _Given:
-        """The table `[name]` of the first file that has one."""
-        for path, values in self._files:
-            table = values.get(name)
-            if table is None:
-                continue
-            if not isinstance(table, dict):
-                raise UsageError(f"{name} in {path} is {table!r}; expected a table: [{name}]")
-            unknown = sorted(set(table) - TABLES[name])
-            if unknown:
-                known = ", ".join(sorted(TABLES[name]))
-                raise UsageError(f"[{name}] in {path} has the unknown setting {unknown[0]!r}; there are: {known}")
-            return _Given({}, {}, [(path, table)])
-        return _Given({}, {}, [])
-
-    def paths(self, name: str) -> tuple[str, ...]:
-        """Paths within the workspace."""
-        texts = self.texts(name, '".env", "node_modules"')
-        for text in texts:
-            parts = text.split("/")
-            if not text.strip() or text.startswith(("/", "~")) or ".." in parts or "\0" in text:
-                raise self._bad(name, text, "paths within the workspace, such as .env or web/node_modules")
-        return texts
-
-    def integer(self, name: str) -> int | None:
-        value = self.raw(name)
-        if value is None:
-            return None
-        try:
-            number = int(value) if isinstance(value, str) else value
-        except ValueError:
-            number = 0
-        if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise self._bad(name, value, "a whole number of at least 1")
-        return number
-
-    def dollars(self, name: str) -> float | None:
-        return None if self.raw(name) is None else self.number(name, "dollars, a number such as 2.5")
-
-    def number(self, name: str, expected: str, default: float = 0.0) -> float:
-        value = self.raw(name)
-        if value is None:
-            return default
-        try:
-            number = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not math.isfinite(number) or number < 0:
-            raise self._bad(name, value, expected)
-        return number
-
-    def switch(self, name: str) -> bool:
-        value = self.raw(name)
-        if value is None or isinstance(value, bool):
-            return bool(value)
-        return _on(self.places[name], value)
-
-    def _bad(self, name: str, value: Any, expected: str) -> UsageError:
-        return UsageError(f"{self.places[name]} is {value!r}; expected {expected}")
-
-
-def _on(place: str, value: Any) -> bool:
-    word = str(value).strip().lower()
-    if word not in (*_TRUE, *_FALSE):
-        raise UsageError(f"{place} is {value!r}; expected 1 or 0")
-    return word in _TRUE
-
-
 def _events(text: str | None) -> int | None:
     if not text:
         return None
@@ -338,7 +195,7 @@ def _notify(environ: Mapping[str, str], files: list[tuple[Path, dict[str, Any]]]
                 f"[notify] in {path} is not obeyed: a hook runs outside of the sandbox, so a project cannot name one. "
                 f"Move it to {home / FILE_NAME}, or set TENUTO_NOTIFY_COMMAND or TENUTO_NOTIFY_URL"
             )
-    table = _Given({}, environ, files).table("notify")
+    table = Given({}, environ, files).table("notify")
     found = {key: (environ.get(variable) or "").strip() or table.text(key) for key, variable in NOTIFY.items()}
     url = found["url"]
     if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).netloc):
@@ -346,7 +203,7 @@ def _notify(environ: Mapping[str, str], files: list[tuple[Path, dict[str, Any]]]
     return found
 
 
-def _store(given: _Given, home: Path) -> str:
+def _store(given: Given, home: Path) -> str:
     url = given.text("store")
     if url is None:
         return (home / "store").as_uri()
