@@ -172,6 +172,7 @@ class _Attempt:
             say=self._say,
             outfit=work.outfit,
             lost=self._lost_before(),
+            maybe_asked=self._number > 1 and not self._before.ended,
             accepted=self._accepted,
         )
         limit = asyncio.timeout(self._time_left_s())
@@ -259,13 +260,13 @@ class _Attempt:
             delay_s = self._delay_s(verdict)
             if _holds_up(verdict):
                 parked = verdict.kind in (kinds.CREDENTIAL, kinds.CREDIT)
-                activity.heartbeat(self._progress(held=True))
+                activity.heartbeat(self._progress(held=True, ended=True))
                 await self._holds.held(
                     self._input.run_id, hold_kind(verdict.kind), verdict.message, None if parked else verdict.delay_s
                 )
                 delay_s = min(delay_s, LOOK_S * random.uniform(0.75, 1.25))
             elif self._overload.since is not None or self._lost.tokens:
-                activity.heartbeat(self._progress())
+                activity.heartbeat(self._progress(ended=True))
             delay = timedelta(seconds=delay_s)
             # Benign: expected, and so logged in a line of debug output, not as a warning with a traceback.
             return ApplicationError(
@@ -343,12 +344,14 @@ class _Attempt:
     def _say(self, doing: str) -> None:
         self._doing = doing
 
-    def _progress(self, *, held: bool = False) -> AgentProgress:
+    def _progress(self, *, held: bool = False, ended: bool = False) -> AgentProgress:
         transcript = self._transcript
         holds = self._held_before + held
         given: dict[str, Any] = {"holds": holds, "held": held} if holds else {}
         if self._overload.since is not None:
             given["overloaded_since"] = self._overload.since
+        if ended:
+            given["ended"] = True
         if self._lost.tokens:
             given["lost"] = self._lost
         if self._conversation is not None and (coming := self._conversation.under_way).tokens:

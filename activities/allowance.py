@@ -42,12 +42,14 @@ class NeedsShare(AgentError):
 class Allowance:
     """The ceilings of one conversation. `lost` is what was begun and never came: it counts, since it may be billed."""
 
-    def __init__(self, input: RunAgentInput, transcript: Transcript, lost: Usage) -> None:
+    def __init__(self, input: RunAgentInput, transcript: Transcript, lost: Usage, *, maybe_asked: bool = False) -> None:
         self._model = input.model
         self._own_usd = input.max_usd
         self._share = input.share
         self._transcript = transcript
         self.lost = lost
+        self.maybe_asked = maybe_asked
+        """An attempt was cut off that may have sent the very next request: an ordinary answer to it may be billed."""
 
     def fit(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """The request, with `max_tokens` lowered as far as it has to be.
@@ -60,6 +62,9 @@ class Allowance:
         if self._share is None and self._own_usd is None:
             return made
         input, full = self._input(request), int(request["max_tokens"])
+        if self.maybe_asked and self._share is not None:
+            self.lost = self.lost.plus(self._answer_to(input))
+        self.maybe_asked = False
         floor = min(full, max(FLOOR_TOKENS, CUT_TIMES * self._cut_at()))
         ordinary = min(full, max(floor, ORDINARY_TOKENS))
         own = self._fit_own(input, floor)
@@ -75,6 +80,12 @@ class Allowance:
             )
         made["max_tokens"] = min(full, own, within)
         return made
+
+    def _answer_to(self, input: Input) -> Usage:
+        """What an ordinary answer costs at the most, as far as it fits into the share that was there for it."""
+        tokens = max(0, min(ORDINARY_TOKENS, self._fit_share(input)))
+        usd = self._usd(input, tokens) if self._in_dollars else 0.0
+        return Usage(cache_creation_input_tokens=input.tokens, output_tokens=tokens, usd=usd)
 
     @property
     def _fresh(self) -> bool:

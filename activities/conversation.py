@@ -38,6 +38,7 @@ class Conversation:
         transcript: what was said so far; its last turn of tools may have been begun by an attempt that was lost.
         say: told what is going on, in a few words.
         lost: of requests of earlier attempts whose answer broke off.
+        maybe_asked: whether an attempt was cut off that may have sent the next request.
         accepted: told, with the moment (monotonic) at which it was sent, that the API took a request.
     """
 
@@ -51,6 +52,7 @@ class Conversation:
         say: Callable[[str], None],
         outfit: Outfit = PLAIN,
         lost: Usage | None = None,
+        maybe_asked: bool = False,
         accepted: Callable[[float], None] = lambda _asked_at: None,
     ) -> None:
         self._input = input
@@ -61,7 +63,7 @@ class Conversation:
         self._accepted = accepted
         self._requests = AgentRequests(input, form, outfit, api.context)
         self._stalls = 0
-        self._allowance = Allowance(input, transcript, lost or Usage())
+        self._allowance = Allowance(input, transcript, lost or Usage(), maybe_asked=maybe_asked)
         self._under_way: Response | None = None
         self._outfit = outfit
         self._resumed = bool(transcript.messages)
@@ -107,6 +109,7 @@ class Conversation:
 
     async def _use_tools(self) -> None:
         transcript, belt = self._transcript, self._outfit.belt
+        self._allowance.maybe_asked = False  # whoever was cut off here was not asking
         answer = transcript.messages[-1]
         if belt is None:
             results = without_tools(answer)

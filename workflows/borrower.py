@@ -145,7 +145,8 @@ class Borrower:
         own: dict[str, Any] = {"agent": agent, "prompt": wanted.prompt, "label": wanted.label}
         if wanted.like is not None:
             before = wanted.like.model_dump(exclude_unset=True, exclude=OF_ONE_CALL)
-            return RunAgentInput(**(before | own | {"continues": wanted.like.agent} | wanted.given))
+            going_on: dict[str, Any] = before | own | {"continues": wanted.like.agent} | wanted.given
+            return RunAgentInput(**going_on)
         shared = {"run_id": has.run_id, "phase": has.phase, "setup": has.setup, "simulate": has.simulate or None}
         given = {key: value for key, value in (shared | wanted.given).items() if value is not None}
         return RunAgentInput(**own, model=wanted.model, **given)

@@ -342,6 +342,8 @@ class AgentProgress(Wire):
     """As in `RunAgentResult`, of all attempts until now."""
     under_way: Usage | None = None
     """Of the answer that was coming: lost, if it is not in the conversation later."""
+    ended: bool = False
+    """The attempt came to its own end: nothing is under way of which nobody knows."""
 
 
 class LoadScriptInput(Wire):

@@ -305,7 +305,8 @@ class Purse:
         self._serve()
 
     def _reached(self, scope: str, waiting: _Waiting) -> str:
-        return reached(self._run.input.limits, scope, self._budget.spent(scope), waiting.floor)
+        run = self._run
+        return reached(run.input.limits, scope, self._budget.spent(scope), waiting.floor, run.ledger.lost.usd)
 
     def _refusal(self, scope: str, waiting: _Waiting) -> CallError:
         return CallError(

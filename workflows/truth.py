@@ -43,8 +43,8 @@ def notices(report: RunReport, agents: Iterable[AgentView], tripped: str) -> lis
     if report.lost.tokens:
         lost = report.lost
         found.append(
-            f"answers broke off and were asked for again: about {lost.tokens:,} tokens, ${lost.usd:.4f}, may be billed "
-            "beside what is counted here"
+            f"answers broke off, or were lost with their Worker, and were asked for again: about {lost.tokens:,} "
+            f"tokens, ${lost.usd:.4f}, may be billed beside what is counted here"
         )
     return found
 

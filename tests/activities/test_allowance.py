@@ -100,6 +100,21 @@ async def test_what_was_coming_when_a_worker_died_is_lost_unless_it_is_in_the_co
     assert (result.lost == coming) is counted
 
 
+@pytest.mark.parametrize("ended", [True, False])
+async def test_a_request_that_a_lost_worker_may_have_sent_counts_against_the_share(stage: Stage, ended: bool) -> None:
+    environment = stage.environment(2)
+    environment.info = dataclasses.replace(environment.info, heartbeat_details=[AgentProgress(ended=ended)])
+    given = stage.input(share=Share(usd=0.06))
+    if ended:
+        assert (await environment.run(stage.activities.run_agent, given)).lost is None
+        return
+    with pytest.raises(ApplicationError) as raised:
+        await environment.run(stage.activities.run_agent, given)
+    details = raised.value.details[0]
+    assert raised.value.type == "share" and stage.api.requests() == []
+    assert 0.04 < details.lost.usd <= 0.06 and details.lost.output_tokens == 4096
+
+
 TEXTS = st.text(max_size=300)
 
 

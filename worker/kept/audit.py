@@ -64,7 +64,7 @@ async def _run(run: KeptRun) -> dict[str, Any]:
     if report is None:
         return found | {"note": "the store has no report of this run: it has not ended, or was cut off"}
     kept = ("owner", "error", "verification", "census", "failures", "usage", "started_at", "ended_at", "simulated")
-    values = report.model_dump(mode="json", include=set(kept) | {"result_ref"})
+    values = report.model_dump(mode="json", include=set(kept) | {"result_ref", "lost", "notices"})
     return found | values
 
 
