@@ -12,6 +12,8 @@ from tenuto.activities import prices
 
 from .served import Served, ended, most_at_once, until
 
+pytestmark = pytest.mark.timeout(240)  # dozens of agents and commands, on a machine that others load
+
 WORDS = "word " * 1600
 """2,000 tokens of an answer: two cents."""
 

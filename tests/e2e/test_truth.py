@@ -9,6 +9,8 @@ import pytest
 
 from .served import Served, ended
 
+pytestmark = pytest.mark.timeout(180)  # of a machine that others load
+
 N = 4
 DEAD = {"status": 400, "type": "invalid_request_error", "message": "killed"}
 
