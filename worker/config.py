@@ -25,7 +25,6 @@ DEFAULT_TASK_QUEUE = "tenuto"
 DEFAULT_NAMESPACE = "default"
 DEFAULT_MODEL = "sonnet"
 STORE_SCHEMES = ("file", "s3", "gs", "az")
-HISTORY_EVENTS = "TENUTO_HISTORY_EVENTS_MAX"
 OFF_SWITCHES = ("TENUTO_DISABLE", "CLAUDE_CODE_DISABLE_WORKFLOWS")
 FILE_KEYS = frozenset({*ENVIRONMENT, "address", "namespace", "allow", "deny", *TABLES})
 
@@ -132,7 +131,7 @@ class Settings:
             notify_command=notify["command"],
             notify_url=notify["url"],
             disabled_by=next((name for name in OFF_SWITCHES if is_on(name, environ.get(name, ""))), None),
-            history_events=_events(environ.get(HISTORY_EVENTS)),
+            history_events=given.integer("history_events"),
         )
         if not settings.embedded and settings.store.startswith("file://") and not settings.local_store:
             raise UsageError(
@@ -177,14 +176,6 @@ def home_of(environ: Mapping[str, str]) -> Path:
     if blocked:
         raise UsageError(f"TENUTO_HOME is {text!r}, which is or goes through a file: name a directory")
     return home
-
-
-def _events(text: str | None) -> int | None:
-    if not text:
-        return None
-    if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"{HISTORY_EVENTS} is {text!r}; expected a whole number of at least 1")
-    return int(text)
 
 
 def _notify(environ: Mapping[str, str], files: list[tuple[Path, dict[str, Any]]], home: Path) -> dict[str, str | None]:

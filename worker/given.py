@@ -15,6 +15,7 @@ ENVIRONMENT: dict[str, str] = {
     "max_usd": "TENUTO_MAX_USD",
     "local_store": "TENUTO_LOCAL_STORE",
     "host": "TENUTO_HOST",
+    "history_events": "TENUTO_HISTORY_EVENTS_MAX",
     "overload_hours": "TENUTO_OVERLOAD_HOURS",
 }
 """Setting -> environment variable. The same names without a variable are flags and keys of `tenuto.toml`."""
