@@ -16,9 +16,9 @@ from tenuto.worker.simulated_api import SimulatedApi
 
 from ..e2e.served import Served, Tenuto, ended, finished_at, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.crash]
+pytestmark = [pytest.mark.e2e, pytest.mark.crash, pytest.mark.timeout(180)]
 
-AGENTS = 150
+AGENTS = 120
 EVENTS = "150"
 WIDTH = 16
 
