@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 from temporalio.api.history.v1 import HistoryEvent
@@ -18,7 +19,7 @@ from ..e2e.served import Served, Tenuto, ended, finished_at, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.crash, pytest.mark.timeout(180)]
 
-AGENTS = 120
+AGENTS = 150
 EVENTS = "150"
 WIDTH = 16
 
@@ -83,6 +84,25 @@ def test_a_worker_killed_in_each_history_costs_no_finished_agent(served: Served,
     assert {record["prompt"] for record in requests} == set(done_at)
     assert not [record for record in requests if record["received"] > done_at[record["prompt"]]]
     assert len(requests) - AGENTS <= WIDTH * len(killed)
+
+
+def test_a_run_in_a_later_history_is_read_and_stopped_as_one(served: Served) -> None:
+    address = served.tenuto.json("up")["address"]
+    served.api.control(latency_s=1.5)
+    follower = served.start("many.js", "wf_stopped", n=AGENTS, name="stopped")
+    until(lambda: served.asked("stopped"), timeout_s=60)
+    until(lambda: len(asyncio.run(histories(address, "wf_stopped"))) >= 2, timeout_s=60)
+    began = datetime.fromisoformat(served.tenuto.json("show", "wf_stopped")["started_at"])
+    assert served.tenuto("stop", "wf_stopped").returncode == 0
+    report = ended(follower, code=4)
+    assert report["status"] == "stopped"
+    assert 0 < report["census"]["done"] < AGENTS
+    assert report["census"]["done"] == len(report["partial"])
+    chain = asyncio.run(histories(address, "wf_stopped"))
+    first = min(events[0].event_time.ToNanoseconds() for events in chain.values()) / 1e9
+    assert abs(began.timestamp() - first) < 1
+    assert [run["run_id"] for run in served.tenuto.json("ls")].count("wf_stopped") == 1
+    assert "goes on in history 2" in served.tenuto("logs", "wf_stopped").stdout
 
 
 def _workers(served: Served) -> tuple[int, ...]:
