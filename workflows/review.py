@@ -75,7 +75,7 @@ class AdversarialReview:
         if self._change is None:
             return ReviewOutcome(result=result)
         shown = self._change.shown
-        result = ReviewResult(**(result.model_dump() | {"commit": shown.commit}))
+        result = ReviewResult.model_validate(result.model_dump() | {"commit": shown.commit})
         return ReviewOutcome(result=result, author=self._author, left_out=shown.left_out)
 
     async def _ask_reviewers(self) -> list[Answer]:
