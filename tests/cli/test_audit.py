@@ -12,7 +12,7 @@ from tenuto.worker.simulated_api import SimulatedApi
 
 from .command import Tenuto, until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]  # many commands each, on a machine that may be busy
 
 CHECKED = """from tenuto import Meta, agent, ask, gate, parallel, review, sh, write
 meta = Meta(name="checked", description="Everything that is audited", phases=["Find"])

@@ -8,7 +8,7 @@ import pytest
 
 from .command import Tenuto, until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]  # many commands each, on a machine that may be busy
 
 QUICK = """export const meta = {name: "quick", description: "Ends"}
 await sh("true")

@@ -17,7 +17,7 @@ from tenuto.workflows.people_contracts import QuestionView
 from .command import Tenuto
 from .kept_runs import keep_run, record, review
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]  # many commands each, on a machine that may be busy
 
 HOSTILE = [
     "</pre><script>document.title='x'</script>",

@@ -12,7 +12,7 @@ import pytest
 from .repository import git, tally
 from .served import Served, ended
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]  # many commands each, on a machine that may be busy
 
 WORKS = """from tenuto import Meta, agent, gate, parallel, review, sh, write
 meta = Meta(name="works", description="Changes things in every way")

@@ -11,7 +11,7 @@ import pytest
 from .repository import tally
 from .served import Served, ended, until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]  # many commands each, on a machine that may be busy
 
 SCRIPTS = {
     "py": """from tenuto import Meta, agent, parallel, review, vote
