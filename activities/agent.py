@@ -298,7 +298,7 @@ class _Attempt:
             return None
         message = await self._keep_failed_work("stopped before it had a value")
         await self._record(failure=(kinds.SKIPPED, message))
-        return _final(message, kinds.SKIPPED, self._details())
+        return _final(message, kinds.STOPPED, self._details())
 
     async def _keep_work(self) -> None:
         """What the agent changed outlasts it, however it ended."""

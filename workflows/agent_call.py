@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from .failure_kinds import (
         MERGE_CONFLICT,
         SKIPPED,
+        STOPPED,
         THROWN_KINDS,
         TOO_LARGE,
         UNKNOWN_AGENT_TYPE,
@@ -231,7 +232,7 @@ class AgentCalls:
             return self._refuse(agent, over.refusal)
         except ActivityError as error:
             kind, _, paid = failure_of(error)
-            if agent.id in self._asked and (is_cancelled_exception(error) or kind == SKIPPED):
+            if agent.id in self._asked and (is_cancelled_exception(error) or kind == STOPPED):
                 ledger.pay(agent, paid.usage)
                 return input
             return self._failed(agent, error)
@@ -330,7 +331,7 @@ class AgentCalls:
 
     def _failed(self, agent: Agent, error: ActivityError) -> Outcome:
         kind, message, paid = failure_of(error)
-        if is_cancelled_exception(error) or kind == SKIPPED:
+        if is_cancelled_exception(error) or kind == STOPPED:
             # The run ended or was stopped: that alone is no failure (SCRIPT_API §4).
             self._run.ledger.end(agent, "skipped", workflow.time(), paid.usage, paid.attempts, tools=paid.tools)
             return Outcome(error=CallError(kind="skipped", message="the run ended first", lost=True))

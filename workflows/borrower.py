@@ -16,7 +16,7 @@ from .outbox import Outbox
 
 with workflow.unsafe.imports_passed_through():
     from .contracts import RunAgentInput, RunAgentResult
-    from .failure_kinds import SHARE, SKIPPED
+    from .failure_kinds import SHARE, STOPPED
     from .journal import Material, key_of
     from .review_contracts import (
         Borrowing,
@@ -132,8 +132,8 @@ class Borrower:
                 return Stopped(agent=agent, paid=paid)
             spent: dict[str, Any] = {"usage": paid.usage, "attempts": paid.attempts}
             spent |= {name: value for name in ("tools", "lost") if (value := getattr(paid, name)) is not None}
-            if is_cancelled_exception(error) or kind == SKIPPED:
-                self._ends.put(Settlement(agent=agent, state="skipped", **(spent if kind == SKIPPED else {})))
+            if is_cancelled_exception(error) or kind == STOPPED:
+                self._ends.put(Settlement(agent=agent, state="skipped", **(spent if kind == STOPPED else {})))
                 raise asyncio.CancelledError from error
             self._ends.put(Settlement(agent=agent, state="failed", **spent, kind=kind, message=message))
             return Answer(agent=agent, failure=f"{kind}: {message}")

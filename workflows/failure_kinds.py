@@ -8,6 +8,8 @@ from __future__ import annotations
 
 SKIPPED = "skipped"
 """Skipped or stopped by a person, or still running when the script returned."""
+STOPPED = "stopped"
+"""How an Activity ends that was told to stop: with what it cost, which a cancelled one cannot say. Never shown."""
 REFUSAL = "refusal"
 """The model declined to answer (`stop_reason: refusal`)."""
 MAX_TOKENS = "max_tokens"

@@ -20,7 +20,7 @@ from .purse import OverCeiling
 with workflow.unsafe.imports_passed_through():
     from . import worktree_contracts
     from .contracts import ConflictInput, RunAgentInput, RunAgentResult
-    from .failure_kinds import SKIPPED
+    from .failure_kinds import STOPPED
     from .worktree_contracts import IntegrateCommitInput, IntegrateCommitResult, MergeConflict
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ async def _again(
         raise NotMerged(f"the commit {result.commit} does not merge, and {error}", result) from error
     except ActivityError as error:
         kind, message, paid = failure_of(error)
-        if is_cancelled_exception(error) or kind == SKIPPED:
+        if is_cancelled_exception(error) or kind == STOPPED:
             raise
         spent = result.model_copy(update={"usage": result.usage.plus(paid.usage)})
         raise NotMerged(

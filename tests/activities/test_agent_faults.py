@@ -263,7 +263,7 @@ async def test_cancellation_closes_the_stream_and_says_what_the_stopped_agent_ha
     environment.cancel()
     with pytest.raises(ApplicationError) as raised:
         await running
-    assert (raised.value.type, raised.value.non_retryable) == ("skipped", True)
+    assert (raised.value.type, raised.value.non_retryable) == ("stopped", True)
     assert raised.value.details[0].lost.input_tokens > 0
     await until(lambda: stage.api.requests()[0]["finished"] is not None)
     assert (await stage.record())["failure"]["kind"] == "skipped"
