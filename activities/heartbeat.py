@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from temporalio import activity
 
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 FIRST_HEARTBEAT_S = 1.0
 """Not at once: a heartbeat is a request to the server, and what is quick needs none."""
 HEARTBEAT_S = 3.0
@@ -31,3 +34,14 @@ async def beating(details: Callable[[], Any]) -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
+
+
+def alive(work: Callable[Given, Awaitable[Result]]) -> Callable[Given, Awaitable[Result]]:
+    """An Activity that shows life as long as it works, and has nothing to tell on the way."""
+
+    @functools.wraps(work)
+    async def beats(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+        async with beating(lambda: None):
+            return await work(*args, **kwargs)
+
+    return beats

@@ -29,6 +29,7 @@ from tenuto.workflows.policy.decide import Rules
 
 from .context_items import hash_of_files
 from .errors import AgentFailed
+from .heartbeat import alive
 from .journal_entries import Entry, left_of, read_entries
 from .left_behind import Writer, lost_commits, lost_files, sha256_of
 from .places import rules_of
@@ -50,6 +51,7 @@ class JournalActivities:
         self._store = store
 
     @activity.defn(name="open_journal")
+    @alive
     async def open_journal(self, input: OpenJournalInput) -> OpenJournalResult:
         """List what an earlier run finished, without what the workspace no longer bears out.
 
@@ -72,6 +74,7 @@ class JournalActivities:
         )
 
     @activity.defn(name="recall_agents")
+    @alive
     async def recall_agents(self, input: RecallAgentsInput) -> RecallAgentsResult:
         """Copy agents with all that is known of them, so that the earlier run may go; give their values.
 
@@ -87,6 +90,7 @@ class JournalActivities:
         return RecallAgentsResult(agents=await asyncio.gather(*map(one, input.calls)))
 
     @activity.defn(name="hash_files")
+    @alive
     async def hash_files(self, input: HashFilesInput) -> HashFilesResult:
         """Hash the files that calls name in `context` and `inputs`.
 

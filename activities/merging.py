@@ -9,6 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from tenuto.workflows.worktree_contracts import IntegrateCommitInput, IntegrateCommitResult, MergeConflict
 
+from .heartbeat import alive
 from .workspace.merge import MergeImpossible, integrate
 from .workspace.merge_trees import Conflict
 from .workspace.remote import fetch_result, publish
@@ -18,6 +19,7 @@ class MergeActivities:
     """Registers `integrate_commit`."""
 
     @activity.defn(name="integrate_commit")
+    @alive
     async def integrate_commit(self, input: IntegrateCommitInput) -> IntegrateCommitResult:
         """Merge one agent's commit onto the run's branch; a retry finds it there.
 

@@ -9,6 +9,7 @@ from temporalio import activity
 
 from tenuto.workflows.contracts import AppendLogInput, WriteReportInput
 
+from .heartbeat import alive
 from .store import Store
 
 
@@ -19,6 +20,7 @@ class ReportActivities:
         self._store = store
 
     @activity.defn(name="write_report")
+    @alive
     async def write_report(self, input: WriteReportInput) -> str | None:
         """Write log, result and report of a run that has ended, the report last: where it is, all is.
 

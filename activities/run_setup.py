@@ -21,6 +21,7 @@ from tenuto.workflows.setup_contracts import (
     RunSetup,
 )
 
+from .heartbeat import alive
 from .instructions.agent_definitions import load_definitions
 from .instructions.claude_md import collect_instructions
 from .sandbox.command import SandboxUnavailable
@@ -65,6 +66,7 @@ class SetupActivities:
         self._servers = servers
 
     @activity.defn(name="prepare_run")
+    @alive
     async def prepare_run(self, input: PrepareRunInput) -> PrepareRunResult:
         """Collect a run's setup and write it to the store.
 

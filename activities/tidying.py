@@ -9,6 +9,7 @@ from temporalio import activity
 
 from tenuto.workflows.setup_contracts import TidyRunInput, TidyRunResult
 
+from .heartbeat import alive
 from .sandbox.sweep import remove_home
 from .workspace.clone import Clones
 from .workspace.sweep import sweep
@@ -22,6 +23,7 @@ class TidyActivities:
         self._clones = clones
 
     @activity.defn(name="tidy_run")
+    @alive
     async def tidy_run(self, input: TidyRunInput) -> TidyRunResult:
         """Remove what is no longer needed here. Work that cannot be kept stays where it is, and is told."""
         swept = await sweep(self._clones, input.run_id)

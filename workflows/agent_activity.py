@@ -11,8 +11,8 @@ with workflow.unsafe.imports_passed_through():
     from . import contracts, models
     from .bounds import TITLE_CHARS, cut
     from .contracts import RunAgentInput, RunAgentResult
+    from .wire import HEARTBEAT
 
-HEARTBEAT = timedelta(seconds=30)
 """Shorter means false retries on a busy machine, and a false retry pays twice."""
 LONGEST_ATTEMPT = timedelta(hours=24)
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=2, maximum_interval=timedelta(minutes=1))

@@ -14,8 +14,8 @@ with workflow.unsafe.imports_passed_through():
     from .change_contracts import ReadChangeInput, ReadChangeResult, ReviewedChange
     from .failure_kinds import INTERNAL, NO_WORKSPACE
     from .review_contracts import Borrowing, Refusal
+    from .wire import HEARTBEAT
 
-HEARTBEAT = timedelta(seconds=30)
 LONGEST = timedelta(minutes=30)
 RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
 """Without an end: the Activity itself says which failures are final."""

@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from . import worktree_contracts
     from .contracts import ConflictInput, RunAgentInput, RunAgentResult
     from .failure_kinds import STOPPED
+    from .wire import HEARTBEAT
     from .worktree_contracts import IntegrateCommitInput, IntegrateCommitResult, MergeConflict
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ class MergeQueue:
                 ),
                 task_queue=self._run.workspace_queue,
                 start_to_close_timeout=timedelta(minutes=10),
+                heartbeat_timeout=HEARTBEAT,
                 retry_policy=RETRY,
                 summary=f"merge {input.label}",
             )

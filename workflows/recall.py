@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from .carry_contracts import JournalState
     from .contracts import RunAgentInput, RunAgentResult
     from .journal import Material, Ordinals, key_of, needs_files, step_key
+    from .wire import HEARTBEAT
 
 if TYPE_CHECKING:
     from .run import Run
@@ -60,6 +61,7 @@ class Journal:
             wire.OpenJournalInput(run_id=self._run.id, resumed=resumed, workspace=self._run.input.workspace),
             task_queue=self._run.workspace_queue,
             start_to_close_timeout=LONGEST,
+            heartbeat_timeout=HEARTBEAT,
             retry_policy=RETRY,
             summary=f"open the journal of {resumed}",
         )
@@ -132,6 +134,7 @@ class Journal:
                 wire.recall_agents,
                 wire.RecallAgentsInput(run_id=self._run.id, resumed=resumed, calls=calls),
                 start_to_close_timeout=LONGEST,
+                heartbeat_timeout=HEARTBEAT,
                 retry_policy=RETRY,
                 summary=f"recall {len(calls)} agents",
             )
@@ -145,6 +148,7 @@ class Journal:
                 wire.HashFilesInput(run_id=self._run.id, setup=self._run.setup.key, calls=calls),
                 task_queue=self._run.workspace_queue,
                 start_to_close_timeout=LONGEST,
+                heartbeat_timeout=HEARTBEAT,
                 retry_policy=RETRY,
                 summary=f"hash the files of {len(calls)} calls",
             )

@@ -44,6 +44,7 @@ with workflow.unsafe.imports_passed_through():
     from .script.protocol import MEMORY_BYTES, STEP_SECONDS, Budget
     from .setup_contracts import PrepareRunInput, PrepareRunResult
     from .trip import Trip
+    from .wire import HEARTBEAT
 
 if TYPE_CHECKING:
     from .script_run import ScriptRun
@@ -261,6 +262,7 @@ class Run:
                 ),
                 task_queue=self.workspace_queue,
                 start_to_close_timeout=PREPARE_LONGEST,
+                heartbeat_timeout=HEARTBEAT,
                 retry_policy=RECORD_RETRY,
                 cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
                 summary="look at the workspace",
@@ -332,6 +334,7 @@ class Run:
                 log_part=self._log_parts,
             ),
             start_to_close_timeout=timedelta(minutes=10),
+            heartbeat_timeout=HEARTBEAT,
             retry_policy=RECORD_RETRY,
             summary="keep the report",
         )
@@ -355,6 +358,7 @@ class Run:
                 setup_contracts.TidyRunInput(run_id=self.id),
                 task_queue=self.workspace_queue,
                 start_to_close_timeout=PREPARE_LONGEST,
+                heartbeat_timeout=HEARTBEAT,
                 retry_policy=TIDY_RETRY,
                 summary="tidy up",
             )

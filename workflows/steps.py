@@ -21,11 +21,11 @@ with workflow.unsafe.imports_passed_through():
     from .journal import step_key
     from .script.protocol import CallError, Outcome
     from .step_contracts import LARGE_TOTAL_MAX, LARGE_VALUE, StepInput
+    from .wire import HEARTBEAT
 
 if TYPE_CHECKING:
     from .run import Run
 
-HEARTBEAT = timedelta(seconds=30)
 PAUSE = timedelta(milliseconds=1)
 LONGEST_QUICK = timedelta(hours=1)
 LONGEST_ATTEMPT = timedelta(hours=24)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pydantic import BaseModel, ConfigDict
+
+HEARTBEAT = timedelta(seconds=30)
+"""An Activity that shows no life for so long is tried again: its Worker is gone, or never heard that it has it."""
 
 
 class Wire(BaseModel):

@@ -101,11 +101,11 @@ def test_a_phase_has_a_ceiling_of_its_own_and_the_others_go_on(served: Served) -
     report = waits_at_a_ceiling(served, "phases")
     by_title = {phase["title"]: phase for phase in report["phases"]}
     assert by_title["Free"]["done"] == 5
-    assert 0 < by_title["Dear"]["usage"]["usd"] <= 0.05
+    assert 0 < report["phase_usage"]["Dear"]["usd"] <= 0.05
     served.tenuto.json("set", "phases", "--phase-usd", "Dear=1")
     report = ended(follower)
     assert report["result"] == [True] * 10
-    titles = sum(phase["usage"]["usd"] for phase in report["phases"])
+    titles = sum(usage["usd"] for usage in report["phase_usage"].values())
     assert titles == pytest.approx(report["usage"]["usd"]) == pytest.approx(billed(served), abs=1e-6)
 
 

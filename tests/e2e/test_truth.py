@@ -101,9 +101,10 @@ def test_the_ledger_is_the_providers_to_the_token_through_cuts_and_retries(serve
     assert {name: billed[name] for name in billed if name != "requests"} == {
         name: count for name, count in report["usage"].items() if name != "usd"
     }
-    for parts in (report["phases"], report["models"], report["agents"]):
+    by_agent, by_model = ([part["usage"] for part in report[parts]] for parts in ("agents", "models"))
+    for parts in (by_agent, by_model, report["phase_usage"].values()):
         for name in report["usage"]:
-            assert sum(part["usage"].get(name, 0) for part in parts) == pytest.approx(report["usage"][name])
+            assert sum(usage.get(name, 0) for usage in parts) == pytest.approx(report["usage"][name])
     assert report["lost"]["input_tokens"] + report["lost"]["cache_creation_input_tokens"] > 0
     assert any("broke off" in notice for notice in report["notices"])
 

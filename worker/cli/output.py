@@ -36,6 +36,8 @@ def report_json(report: RunReport, result: bytes | None) -> bytes:
     """The JSON shape of a run, with its result byte for byte as it is in the store."""
     values = report.model_dump(mode="json")
     values["result"] = None
+    # The shape of a phase is a contract of three names; what it used stands beside it.
+    values["phase_usage"] = {phase["title"]: phase.pop("usage") for phase in values["phases"]}
     if result is not None:
         values["result_ref"] = None
     text = json.dumps(values, indent=2, ensure_ascii=False).encode("utf-8", "replace")
