@@ -21,7 +21,7 @@ from .script.protocol import Dialect, LoadedScript, Phase
 from .setup_contracts import Policy, WorkspaceOptions
 from .share_contracts import Share, ToolCounts
 from .usage import Usage as Usage  # noqa: PLC0414 - others import it from here
-from .wire import Wire, only_an_interface
+from .wire import Grown, Wire, only_an_interface
 
 RunState = Literal["running", "waiting", "paused", "completed", "degraded", "failed", "stopped"]
 AgentState = Literal["queued", "running", "done", "cached", "failed", "skipped"]
@@ -127,7 +127,7 @@ class Census(Wire):
     queued: int = 0
 
 
-class Failure(Wire):
+class Failure(Grown, added=("raw",)):
     """One agent, or one refused call, without a value."""
 
     agent: str
@@ -156,7 +156,7 @@ class ModelView(Wire):
     usage: Usage = Field(default_factory=Usage)
 
 
-class AgentView(Wire):
+class AgentView(Grown, added=("asked", "tools")):
     """One agent, for a list."""
 
     id: str
@@ -197,7 +197,7 @@ class FlakyCheck(Wire):
     tests: list[str] = Field(default_factory=list)
 
 
-class Verification(Wire):
+class Verification(Grown, added=("flaky",)):
     """What was checked in a run."""
 
     gates: GateCounts = Field(default_factory=GateCounts)

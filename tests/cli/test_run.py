@@ -63,6 +63,7 @@ def test_a_run_in_each_dialect_prints_the_shape(shared: Tenuto, name: str, sourc
     census = report["census"]
     assert census["agents"] == census["done"] == 3
     assert report["phases"] == [{"title": "Greet", "agents": 3, "done": 3}]
+    assert set(report["verification"]) == {"gates", "reviews"}
     assert [agent["label"] for agent in report["agents"]] == ["g0", "g1", "g2"]
     assert report["usage"]["output_tokens"] > 0
     assert report["run_id"] in report["ui"]
@@ -120,6 +121,7 @@ def test_an_agent_that_is_lost_degrades_its_run(tenuto: Tenuto) -> None:
     assert report["status"] == "degraded"
     assert report["result"][1] is None
     assert [failure["agent"] for failure in report["failures"]] == ["a2"]
+    assert set(report["failures"][0]) == {"agent", "label", "phase", "kind", "message"}
 
 
 def test_a_detached_run_goes_on_by_itself_and_can_be_stopped(shared: Tenuto) -> None:

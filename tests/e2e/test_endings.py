@@ -33,7 +33,7 @@ def test_a_run_prints_one_document_and_tells_its_progress_on_stderr(served: Serv
     report = json.loads(done.stdout)
     assert {key: type(report[key]) for key in SHAPE} == SHAPE
     assert report["workflow"] == script.replace("many.py", "many").replace(".", "-")
-    assert set(report["agents"][0]) == AGENT | {"asked", "tools"}
+    assert set(report["agents"][0]) == AGENT
     assert set(report["usage"]) == USAGE
     assert report["census"] == {"agents": 3, "done": 3, **dict.fromkeys(_IDLE, 0)}
     assert report["usage"]["usd"] == pytest.approx(sum(agent["usd"] for agent in report["agents"]))
