@@ -37,7 +37,6 @@ from .connect import Unreachable
 from .trouble import trouble_of
 
 WORKFLOW = "Orchestration"
-MEMO = "tenuto"
 TASK_TIMEOUT = timedelta(seconds=4)
 """A Workflow Task that a dead Worker had started waits this long (MEASURED)."""
 QUERY_S = 1.5
@@ -128,7 +127,7 @@ class Runs:
                 task_queue=self.settings.task_queue,
                 task_timeout=TASK_TIMEOUT,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                memo={MEMO: details.snapshot(report)},
+                memo={details.MEMO: details.snapshot(report)},
                 search_attributes=attributes if input.search_attributes else None,
                 static_summary=cut(input.script.name, TITLE_CHARS),
             )
@@ -267,7 +266,7 @@ class Runs:
         # A run that went on in a new history is listed by that one.
         query = f"TaskQueue = '{self.settings.task_queue}' AND ExecutionStatus != 'ContinuedAsNew'"
         async for execution in client.list_workflows(query, limit=limit):
-            if MEMO in execution.raw_info.memo.fields and execution.id not in found:
+            if details.MEMO in execution.raw_info.memo.fields and execution.id not in found:
                 found[execution.id] = self._with_ui(await _from_memo(execution))
         if limit is None:
             for run_id in await self.store.folders("runs"):
@@ -338,7 +337,7 @@ class Runs:
 
 async def _from_memo(execution: WorkflowExecution) -> RunReport:
     """The report in the memo, with what Temporal knows better."""
-    snapshot = await execution.memo_value(MEMO, None, type_hint=dict)
+    snapshot = await execution.memo_value(details.MEMO, None, type_hint=dict)
     report = RunReport(run_id=execution.id, workflow=execution.workflow_type, status="running")
     if isinstance(snapshot, dict):
         report = RunReport.model_validate({"run_id": execution.id, **snapshot})

@@ -17,6 +17,7 @@ from temporalio import workflow
 from .width import Width
 
 with workflow.unsafe.imports_passed_through():
+    from . import details
     from .carry_contracts import AuthorsState, Carried
 
 if TYPE_CHECKING:
@@ -160,7 +161,9 @@ class Continuing:
             money=run.purse.state(),
             script=script.state(),
         )
-        workflow.continue_as_new(run.input.model_copy(update={"carry": carried}))
+        # A new history begins with the memo of the first one's start: readers would see a run that has done nothing.
+        memo = {details.MEMO: details.snapshot(run.report(agents="none"))}
+        workflow.continue_as_new(run.input.model_copy(update={"carry": carried}), memo=memo)
 
     def restore(self, carried: Carried) -> None:
         """Give every part of the run what it knew."""

@@ -8,6 +8,8 @@ from .bounds import shown
 from .contracts import RunLimits, RunReport
 from .gate_contracts import GateView
 
+MEMO = "tenuto"
+"""The memo's key: what readers see when no Worker is up."""
 _ROWS = 15
 _CELL = 90
 FLAKY_NAMED = 5

@@ -50,10 +50,9 @@ if TYPE_CHECKING:
     from .script_run import ScriptRun
 
 STATUS = SearchAttributeKey.for_keyword("TenutoStatus")
-MEMO = "tenuto"
 DETAILS_EVERY_S = 1.0
 MEMO_EVERY_S = 5.0
-"""The memo costs one event of history each time; it is what readers see when no Worker is up."""
+"""The memo costs one event of history each time."""
 LOG_BATCH = 500
 LOG_BATCH_CHARS = 1_000_000
 MAY_HAVE_GATES = re.compile(r"\b(?:gate|untilGreen|until_green|workflow)\b")
@@ -204,7 +203,7 @@ class Run:
         if force or now - self._memoed_at >= MEMO_EVERY_S:
             self._memoed_at = now
             report = self.report(agents="none")
-            workflow.upsert_memo({MEMO: details.snapshot(report)})
+            workflow.upsert_memo({details.MEMO: details.snapshot(report)})
             if report.ended_at is None and report.status != self._status:
                 self._status = report.status
                 if self.input.search_attributes:

@@ -10,11 +10,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowHandle, WorkflowHistory
 from temporalio.service import RPCError
 
 from tenuto.workflows.contracts import Histories, RunAgentInput, RunLimits, RunReport
 from tenuto.workflows.control_contracts import AgentInput, SetLimitsInput
+from tenuto.workflows.details import MEMO
 from tenuto.workflows.orchestration import Orchestration
 from tenuto.workflows.people_contracts import AnswerInput, AnswerResult, EventInput
 from tenuto.workflows.setup_contracts import Policy
@@ -109,6 +110,14 @@ async def reported(handle: WorkflowHandle[Any, Any], holds: Callable[[RunReport]
             await asyncio.sleep(0.05)
 
 
+async def begun_knowing(stage: Stage, chain: list[WorkflowHistory]) -> list[int]:
+    """How many agents were done by the memo with which each history but the first began."""
+    started = [each.events[0].workflow_execution_started_event_attributes for each in chain[1:]]
+    payloads = [each.memo.fields[MEMO] for each in started]
+    memos = await stage.client.data_converter.decode(payloads, [dict] * len(payloads))
+    return [memo["census"]["done"] for memo in memos]
+
+
 async def come_to_rest(handle: WorkflowHandle[Any, Any], agents: int) -> None:
     """Wait until so many agents are done and the run waits for nothing but people.
 
@@ -143,6 +152,9 @@ async def test_questions_events_locks_and_nested_workflows_wait_through_all_hist
         waiting = await handle.query(Orchestration.report)
         chain = await histories(stage.client, handle)
         assert len(chain) >= 3
+        begun = await begun_knowing(stage, chain)
+        assert 0 < begun[0] <= begun[-1] <= 80
+        assert begun == sorted(begun)
         assert [(view.id, view.state) for view in waiting.questions] == [("q1", "open"), ("q2", "open")]
         assert waiting.status == "waiting"
         told = AnswerInput(answer="yes", question="q1", by="ann")
