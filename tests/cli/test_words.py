@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tenuto.worker.cli.follow import new_lines
+from tenuto.worker.cli.follow import new_lines, not_older
 from tenuto.worker.cli.output import cache_share, figures, plain_result, print_result, report_json
 from tenuto.worker.cli.run_command import RunOptions, limits_of
 from tenuto.worker.cli.script_input import parse_args
 from tenuto.worker.config import Settings, UsageError
-from tenuto.workflows.contracts import RunReport, Usage
+from tenuto.workflows.contracts import Census, RunReport, Usage
 from tenuto.workflows.script.protocol import LoadedScript
 
 
@@ -120,3 +120,14 @@ def test_figures_say_how_much_of_the_input_came_from_the_prompt_cache() -> None:
     assert "1,000 tokens in (90% from the cache), 7 out" in line(**cached, output_tokens=7)
     assert "50 tokens in, 0 out" in line(input_tokens=50)
     assert cache_share(Usage()) == 0.0
+
+
+def test_a_memo_that_lags_behind_takes_nothing_back() -> None:
+    seen, lagging = (
+        RunReport(run_id="r", workflow="w", status="running", census=Census(agents=9, done=done)) for done in (7, 2)
+    )
+    lagging.trouble = "no Worker"
+    shown = not_older(seen, lagging)
+    assert (shown.census.done, shown.trouble) == (7, "no Worker")
+    assert not_older(lagging, seen) is seen
+    assert not_older(None, lagging) is lagging

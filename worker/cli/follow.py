@@ -31,12 +31,13 @@ async def follow(runs: Runs, run_id: str, progress: Progress, *, until_waiting: 
         UnknownRun: there is no such run.
     """
     ended = asyncio.create_task(runs.ended(run_id))
+    report: RunReport | None = None
     said: list[str] = []
     away = False
     try:
         while not ended.done():
             try:
-                report = await runs.progress(run_id)
+                report = not_older(report, await runs.progress(run_id))
                 lines = await runs.live_log(run_id)
             except (Unreachable, RPCError):
                 if not away:
@@ -57,6 +58,18 @@ async def follow(runs: Runs, run_id: str, progress: Progress, *, until_waiting: 
     for line in new_lines(said, await runs.kept_log(run_id)):
         progress.say(f"  {line}")
     return await runs.report(run_id)
+
+
+def not_older(seen: RunReport | None, report: RunReport) -> RunReport:
+    """What is known of a live run. Without a Worker that is its memo, which lags behind what a Worker said before."""
+    if seen is None or _settled(report) >= _settled(seen):
+        return report
+    return seen.model_copy(update={"trouble": report.trouble})
+
+
+def _settled(report: RunReport) -> int:
+    census = report.census
+    return census.done + census.cached + census.failed + census.skipped
 
 
 def new_lines(seen: Sequence[str], lines: Sequence[str]) -> list[str]:
