@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from tenuto.worker.cli.follow import new_lines, not_older
-from tenuto.worker.cli.output import cache_share, figures, plain_result, print_result, report_json
+from tenuto.worker.cli.output import cache_share, ending_lines, figures, plain_result, print_result, report_json
 from tenuto.worker.cli.run_command import RunOptions, limits_of
 from tenuto.worker.cli.script_input import parse_args
 from tenuto.worker.config import Settings, UsageError
-from tenuto.workflows.contracts import Census, RunReport, Usage
+from tenuto.workflows.contracts import Census, ReviewCounts, RunReport, Usage, Verification
+from tenuto.workflows.gate_contracts import GateView
 from tenuto.workflows.script.protocol import LoadedScript
 
 
@@ -131,3 +132,16 @@ def test_a_memo_that_lags_behind_takes_nothing_back() -> None:
     assert (shown.census.done, shown.trouble) == (7, "no Worker")
     assert not_older(lagging, seen) is seen
     assert not_older(None, lagging) is lagging
+
+
+def test_a_degraded_run_says_why_though_every_agent_is_done() -> None:
+    report = RunReport(run_id="r", workflow="w", status="degraded", census=Census(agents=1, done=1))
+    report.gates = [
+        GateView(id="g1", name="npm test", passed=False, reason="exit code 1"),
+        GateView(id="g2", name="lint", passed=True),
+    ]
+    report.verification = Verification(reviews=ReviewCounts(unverified=2))
+    assert ending_lines(report)[1:] == [
+        "  gate npm test: not passed: exit code 1",
+        "  reviews without enough live votes: 2",
+    ]

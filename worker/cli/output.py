@@ -82,10 +82,15 @@ def _discard(stream: TextIO) -> None:
 
 def ending_lines(report: RunReport) -> list[str]:
     """How a run ended, for a person: status, figures, cause, and what failed."""
+    from tenuto.workflows.details import gate_words
+
     lines = [f"{report.run_id} {report.status}: {figures(report)}"]
     if report.error is not None:
         place = f" (line {report.error.line})" if report.error.line is not None else ""
         lines.append(f"  {report.error.kind}{place}: {report.error.message}")
+    lines += [f"  gate {gate.name}: {gate_words(gate)}" for gate in report.gates if not gate.passed]
+    if unverified := report.verification.reviews.unverified:
+        lines.append(f"  reviews without enough live votes: {unverified}")
     lines += [f"  ! {notice}" for notice in report.notices]
     for failure in report.failures[:FAILURES_SHOWN]:
         lines.append(f"  {failure.agent} {failure.label!r}: {failure.kind}: {failure.message}")
