@@ -185,7 +185,7 @@ def test_flags_reach_the_run(shared: Tenuto) -> None:
 
 def test_a_saved_workflow_runs_by_its_name(shared: Tenuto) -> None:
     folder = shared.folder / ".claude" / "workflows"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "anything.js").write_text(JAVASCRIPT.replace("greet-js", "saved-greeting"))
     assert shared("check", "saved-greeting").returncode == 0
     report = shared.json("run", "saved-greeting", "--args", '{"n": 1}', "--simulate")
