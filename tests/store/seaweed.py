@@ -20,6 +20,8 @@ from ..cli.command import until
 BUCKET = "tenuto"
 ROLES = ("master", "volume", "filer", "s3")
 SMALL = ("-master.volumeSizeLimitMB=64", "-volume.max=16", "-master.telemetry=false")
+WITHOUT = ("-s3.port.iceberg=0", "-s3.port.lance=0")
+"""What would listen on ports of its own choosing, which another server of this kind may have."""
 READY_S = 60.0
 
 
@@ -64,7 +66,10 @@ def seaweed(folder: Path) -> Iterator[Seaweed]:
     port = int(flags[ROLES.index("s3")].partition("=")[2])
     with (folder / "log").open("wb") as output:
         server = subprocess.Popen(
-            [*command, f"-s3.config={folder / 's3.json'}", *SMALL, *flags], stdout=output, stderr=output, cwd=folder
+            [*command, f"-s3.config={folder / 's3.json'}", *SMALL, *WITHOUT, *flags],
+            stdout=output,
+            stderr=output,
+            cwd=folder,
         )
         try:
             made = Seaweed(ports.LOOPBACK, port)
