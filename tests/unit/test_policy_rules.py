@@ -33,8 +33,8 @@ from .policy_play import WORKSPACE, file, rules
         ("mcp__github__get_*", "mcp__github__get_*"),
         ("mcp__my-server__do.it", "mcp__my-server__do.it"),
         ("Network(*)", "Network(*)"),
-        ("Network(PyPI.org)", "Network(pypi.org)"),
-        ("Network(*.npmjs.org)", "Network(*.npmjs.org)"),
+        ("Network(Example.org)", "Network(example.org)"),
+        ("Network(*.example.net)", "Network(*.example.net)"),
         ("Network(10.0.0.1)", "Network(10.0.0.1)"),
         ("Network(bücher.example)", "Network(xn--bcher-kva.example)"),
     ],
@@ -308,12 +308,12 @@ def test_fetching_is_allowed_by_host(rule: str, url: str, allowed: bool) -> None
 def test_hosts_of_commands_are_those_that_rules_name() -> None:
     assert rules().hosts() == ()
     assert rules(["WebFetch", "WebSearch"]).hosts() == (), "no host is named"
-    named = rules(["Network(pypi.org)", "Network(*.npmjs.org)", "WebFetch(domain:docs.rs)"])
-    assert named.hosts() == ("pypi.org", "*.npmjs.org", "docs.rs")
-    assert named.allows_host("registry.npmjs.org")
-    assert named.allows_host("PYPI.org.")
-    assert not named.allows_host("npmjs.org")
-    assert not named.allows_host("evil.pypi.org")
+    named = rules(["Network(example.org)", "Network(*.example.net)", "WebFetch(domain:docs.rs)"])
+    assert named.hosts() == ("example.org", "*.example.net", "docs.rs")
+    assert named.allows_host("api.example.net")
+    assert named.allows_host("EXAMPLE.org.")
+    assert not named.allows_host("example.net")
+    assert not named.allows_host("evil.example.org")
     assert not named.allows_host("*")
     denied = rules(["Network(*)"], deny=["Network(*.evil.com)", "Network(x.org)"])
     assert denied.hosts() == ("*",)
@@ -325,12 +325,12 @@ def test_hosts_of_commands_are_those_that_rules_name() -> None:
 
 
 def test_an_agent_narrows_hosts_only_where_it_speaks_of_them() -> None:
-    run = rules(["Network(*.npmjs.org)", "Network(pypi.org)"])
+    run = rules(["Network(*.example.net)", "Network(example.org)"])
     assert run.narrowed(["Read", "Bash"]).hosts() == run.hosts()
-    assert run.narrowed(["Bash", "Network(registry.npmjs.org)"]).hosts() == ("registry.npmjs.org",)
+    assert run.narrowed(["Bash", "Network(api.example.net)"]).hosts() == ("api.example.net",)
     assert run.narrowed(["Bash", "Network(*)"]).hosts() == run.hosts()
     assert run.narrowed(["Bash", "Network(evil.com)"]).hosts() == ()
-    assert run.narrowed(["!Network(pypi.org)"]).hosts() == ("*.npmjs.org",)
+    assert run.narrowed(["!Network(example.org)"]).hosts() == ("*.example.net",)
 
 
 def test_domains_for_the_api_are_never_wider_than_what_is_denied() -> None:

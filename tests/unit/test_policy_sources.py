@@ -56,10 +56,10 @@ def test_every_source_adds_rules(machine: Machine) -> None:
     machine.claude(machine.home, allow=["mcp__github"], deny=["Bash(curl *)"])
     local = machine.project / ".claude" / "settings.local.json"
     local.write_text(json.dumps({"permissions": {"allow": ["Bash(git add:*)"]}}))
-    policy = machine.policy(allow=["Network(pypi.org)"], deny=["Bash(git push:*)"])
+    policy = machine.policy(allow=["Network(example.org)"], deny=["Bash(git push:*)"])
     assert policy.allow == [
         *DEFAULT_ALLOW,
-        *("Network(pypi.org)", "WebSearch", "WebFetch(domain:a.org)", "Bash(git add:*)", "mcp__github"),
+        *("Network(example.org)", "WebSearch", "WebFetch(domain:a.org)", "Bash(git add:*)", "mcp__github"),
     ]
     assert policy.deny == ["Bash(git push:*)", "Bash(rm:*)", "Read(./.env)", "Bash(curl *)"]
     assert machine.notices == []
