@@ -36,10 +36,9 @@ async def test_it_beats_while_it_works_and_not_after(monkeypatch: pytest.MonkeyP
     environment.on_heartbeat = lambda *details: SHOWN.append(details)
     async with asyncio.timeout(30):
         assert await environment.run(slow, 3) == "done"
-    shown = len(SHOWN)
-    await asyncio.sleep(0.02)
-    assert shown >= 3
-    assert len(SHOWN) == shown
+    assert len(SHOWN) >= 3
+    await asyncio.sleep(0)  # its task takes the cancellation
+    assert asyncio.all_tasks() == {asyncio.current_task()}, "something beats on"
 
 
 async def test_what_fails_fails_as_it_did() -> None:
