@@ -19,6 +19,7 @@ from tenuto.workflows.contracts import RunReport
 from tenuto.workflows.people_contracts import AnswerInput, EventInput
 
 from .bench import ENDS_S, Bench
+from .cuttable import Cuttable
 from .everything import RULES, SCRIPTS, git, workspace
 
 ASKS_S, PAUSE_S = 2.0, 0.2
@@ -166,6 +167,19 @@ def children(events: Iterable[HistoryEvent]) -> list[str]:
 async def history_of(client: Client, workflow_id: str) -> list[HistoryEvent]:
     """All events of one Workflow Execution."""
     return list((await client.get_workflow_handle(workflow_id).fetch_history()).events)
+
+
+def cut_off(way: Cuttable, at: int, away_s: float) -> Disturb:
+    """Cut `way` for so many seconds when the run's history has `at` events."""
+
+    async def cut(client: Client, run_id: str) -> list[float]:
+        await reach(client, run_id, at)
+        way.cut()
+        await asyncio.sleep(away_s)
+        way.mend()
+        return []
+
+    return cut
 
 
 async def reach(client: Client, run_id: str, events: int) -> bool:

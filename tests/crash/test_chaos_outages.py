@@ -14,7 +14,7 @@ from temporalio.client import Client
 from ..cli.command import until
 from .bench import Bench
 from .cuttable import Cuttable
-from .disturbed import Calm, reach, run
+from .disturbed import Calm, cut_off, reach, run
 from .evidence import holds, write_down
 
 pytestmark = [pytest.mark.e2e, pytest.mark.crash, pytest.mark.timeout(180)]
@@ -48,14 +48,7 @@ async def test_the_worker_is_cut_off_from_the_server(bench: Bench, calm: Calm) -
     async with Cuttable("127.0.0.1", bench.port) as way:
         bench.start_worker(TEMPORAL_ADDRESS=way.address)
 
-        async def cut(client: Client, run_id: str) -> list[float]:
-            await reach(client, run_id, at)
-            way.cut()
-            await asyncio.sleep(AWAY_S)
-            way.mend()
-            return []
-
-        ran = await run(bench, "everything.js", "wf_cut", cut)
+        ran = await run(bench, "everything.js", "wf_cut", cut_off(way, at, AWAY_S))
         holds(ran, expected, bench, ("cut off", at))
         assert way.refused > 0, "it was not cut off for long enough to be noticed"
     write_down("Worker cut off from the server", ran, expected, at=at, away_s=AWAY_S)

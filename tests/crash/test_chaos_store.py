@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 from collections.abc import Iterator
 
 import pytest
-from temporalio.client import Client
 
 from tenuto.worker.simulated_api import SimulatedApi
 
@@ -16,7 +14,7 @@ from ..store.conftest import s3
 from ..store.seaweed import BUCKET, Seaweed
 from .bench import Bench
 from .cuttable import Cuttable
-from .disturbed import Calm, reach, run
+from .disturbed import Calm, cut_off, run
 from .evidence import holds, write_down
 
 __all__ = ["s3"]
@@ -50,14 +48,7 @@ async def test_the_store_is_out_of_reach_for_a_while_and_the_run_waits_for_it(s3
     async with Cuttable(s3.host, s3.port) as way:
         far.start_worker(**s3.environ(way.address))
 
-        async def cut(client: Client, run_id: str) -> list[float]:
-            await reach(client, run_id, at)
-            way.cut()
-            await asyncio.sleep(AWAY_S)
-            way.mend()
-            return []
-
-        ran = await run(far, "everything.py", "wf_away", cut)
+        ran = await run(far, "everything.py", "wf_away", cut_off(way, at, AWAY_S))
         holds(ran, expected, far, ("store out of reach", at))
         assert way.refused > 0, "the store was not asked for meanwhile"
     write_down("Store out of reach", ran, expected, at=at, away_s=AWAY_S)
