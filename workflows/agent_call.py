@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -36,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from .run_state import Agent, label_of, title_of
     from .script.protocol import CallError, Outcome
+    from .width import Given, Place
 
 if TYPE_CHECKING:
     from .run import Run
@@ -215,8 +216,8 @@ class AgentCalls:
             if result is not None:
                 state = "cached"
             else:
-                async with self._turn(input, files, finishing):
-                    result = await self._launch(agent, input)
+                async with self._turn(input, files, finishing) as place:
+                    result = await self._launch(agent, input, files, place)
             if input.merge == QUEUE:
                 result = await self._run.merges.integrate(input, result, partial(self.go_on, agent))
         except NotMerged as error:
@@ -241,18 +242,18 @@ class AgentCalls:
         return Outcome(value=result.value)
 
     @asynccontextmanager
-    async def _turn(self, input: RunAgentInput, files: list[str], finishing: bool) -> AsyncIterator[None]:
+    async def _turn(self, input: RunAgentInput, files: list[str], finishing: bool) -> AsyncIterator[Place]:
         """A place in the width, after a wait in which the agent may be taken along to another history."""
         run = self._run
         self.queued[input.agent] = QueuedAgent(input=input, files=files)
         try:
-            async with run.width.place(finishing=finishing), run.pending.place(finishing=finishing):
+            async with Place(run.width, run.pending, finishing=finishing) as place:
                 del self.queued[input.agent]
-                yield
+                yield place
         finally:
             self.queued.pop(input.agent, None)
 
-    async def _launch(self, agent: Agent, input: RunAgentInput) -> RunAgentResult:
+    async def _launch(self, agent: Agent, input: RunAgentInput, files: list[str], place: Place) -> RunAgentResult:
         """Have an agent work, whose turn has come.
 
         Raises:
@@ -264,7 +265,18 @@ class AgentCalls:
             raise OverCeiling(refusal)
         if self._run.holds.resumed:
             input = input.model_copy(update={"resumed": self._run.holds.resumed})
-        return await self._run.purse.spend(agent, input, self._execute)
+        # As long as it waits for its first share it can be taken along to another history.
+        queued = QueuedAgent(input=input, files=files)
+        return await self._run.purse.spend(agent, input, self._execute, partial(self._aside, queued, place))
+
+    async def _aside(self, queued: QueuedAgent, place: Place, granted: Awaitable[Given]) -> Given:
+        """Wait for a share without a place."""
+        if not self._run.purse.begun(queued.input.agent):
+            self.queued[queued.input.agent] = queued
+        try:
+            return await place.away(granted)
+        finally:
+            self.queued.pop(queued.input.agent, None)
 
     async def _execute(self, input: RunAgentInput) -> RunAgentResult:
         if self._run.continuing.on:
@@ -273,8 +285,8 @@ class AgentCalls:
 
     async def go_on(self, agent: Agent, input: RunAgentInput) -> RunAgentResult:
         """An agent that already counts as running takes its place in the width again."""
-        async with self._run.width.to_finish, self._run.pending.to_finish:
-            return await self._run.purse.spend(agent, input, self._execute)
+        async with Place(self._run.width, self._run.pending, finishing=True) as place:
+            return await self._run.purse.spend(agent, input, self._execute, place.away)
 
     def _input(self, agent: Agent, prompt: str, options: dict[str, Any]) -> RunAgentInput:
         run = self._run

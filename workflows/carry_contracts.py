@@ -146,6 +146,10 @@ class MoneyState(Wire):
 
     spent: dict[str, tuple[int, int, int]] = Field(default_factory=dict)
     """Scope (a phase, or "" for the run) -> billionths of a dollar, tokens, output tokens."""
+    held: str = ""
+    """What the run waits at a ceiling for, in words."""
+    since: float = 0.0
+    """When that wait began, in seconds since 1970."""
     given_up: bool = False
     failed_as: str = ""
     failed_in_a_row: int = 0

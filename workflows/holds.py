@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -45,12 +45,12 @@ class Holds:
             self._held[held.kind] = held
         self._run.widen()
 
-    def watch(self) -> None:
-        """Start the timers of holds that were restored."""
+    def watch(self, over: Mapping[str, Callable[[], None]]) -> None:
+        """Start the timers of holds that were restored; `over` is what they call at their end, by kind."""
         for held in list(self._held.values()):
             if held.until is not None and held.kind not in self._timers:
                 self._timers[held.kind] = asyncio.create_task(
-                    self._release_after(held.kind, _seconds(held.until), None)
+                    self._release_after(held.kind, _seconds(held.until), over.get(held.kind))
                 )
 
     def state(self) -> HoldsState:

@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from .script.protocol import CallError
     from .share_contracts import AgentFailureDetails
     from .usage import Usage
+    from .width import Place
 
 if TYPE_CHECKING:
     from .run import Run
@@ -129,12 +130,12 @@ class _Loan:
         try:
             if entry is not None and await self._recalled(ask, agent, entry):
                 return
-            async with run.width.to_finish, run.pending.to_finish:
+            async with Place(run.width, run.pending, finishing=True) as place:
                 # Money may have gone while this call was queued.
                 if refusal := run.agents.refusal(agents=0):
                     self._refuse(ask, agent, refusal)
                     return
-                ended = await self._within_shares(ask, agent, entry)
+                ended = await self._within_shares(ask, agent, entry, place)
         except (asyncio.CancelledError, ActivityError):  # of a recall that was cancelled with the run
             run.ledger.end(agent, "skipped", workflow.time())
             raise
@@ -152,11 +153,11 @@ class _Loan:
             run.ledger.end(agent, "skipped", workflow.time(), ended.usage, ended.attempts, tools=ended.tools)
         run.show_progress()
 
-    async def _within_shares(self, ask: LeaseAsk, agent: Agent, entry: str | None) -> Settlement | None:
+    async def _within_shares(self, ask: LeaseAsk, agent: Agent, entry: str | None, place: Place) -> Settlement | None:
         """How the agent ended, after as many shares as it took; `None` for one that was refused a share."""
         run, wants = self._run, None
         while True:
-            share = await run.purse.reserve(agent.id, agent, wants)
+            share = await run.purse.reserve(agent.id, agent, wants, place.away)
             if isinstance(share, CallError):
                 self._refuse(ask, agent, share)
                 return None

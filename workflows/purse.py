@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -30,6 +30,10 @@ with workflow.unsafe.imports_passed_through():
 
 if TYPE_CHECKING:
     from .run import Run
+
+Granted: TypeAlias = Share | CallError
+Aside: TypeAlias = Callable[[Awaitable[Granted]], Awaitable[Granted]]
+"""Waits for a share while others have the place in the width."""
 
 PARTS_LEAST = 4
 """No share takes more than a quarter of what is left, unless it needs that: the script may start others."""
@@ -55,7 +59,7 @@ class _Waiting:
     most: Amount
     begun: bool
     """It has cost something already: it goes before those that have not."""
-    granted: asyncio.Future[Share | CallError] = field(default_factory=asyncio.Future)
+    granted: asyncio.Future[Granted] = field(default_factory=asyncio.Future)
 
 
 class Purse:
@@ -87,6 +91,8 @@ class Purse:
         trip = self._run.trip
         return MoneyState(
             spent=dict(self._budget.state()),
+            held=self._held,
+            since=self._since,
             given_up=self._given_up,
             failed_as=trip.kind,
             failed_in_a_row=trip.row,
@@ -97,7 +103,7 @@ class Purse:
         """Go on from what `state` gave."""
         trip = self._run.trip
         self._budget.restore(state.spent)
-        self._given_up = state.given_up
+        self._held, self._since, self._given_up = state.held, state.since, state.given_up
         trip.kind, trip.row, trip.reason = state.failed_as, state.failed_in_a_row, state.tripped
 
     def changed(self) -> None:
@@ -114,13 +120,18 @@ class Purse:
         self._serve()
 
     async def spend(
-        self, agent: Agent, input: RunAgentInput, execute: Callable[[RunAgentInput], Awaitable[RunAgentResult]]
+        self,
+        agent: Agent,
+        input: RunAgentInput,
+        execute: Callable[[RunAgentInput], Awaitable[RunAgentResult]],
+        aside: Aside,
     ) -> RunAgentResult:
         """Hold a conversation within its shares, as many as it takes.
 
         Args:
             agent: in whose name it is held; it runs while the conversation does.
             execute: runs the Activity.
+            aside: as of `reserve`.
 
         Raises:
             OverCeiling: it was refused another share.
@@ -128,7 +139,7 @@ class Purse:
         """
         run, ask = self._run, None
         while True:
-            share = await self.reserve(input.agent, agent, ask)
+            share = await self.reserve(input.agent, agent, ask, aside)
             if isinstance(share, CallError):
                 raise OverCeiling(share)
             if share is not None:
@@ -157,20 +168,27 @@ class Purse:
             self._run.ledger.pay(agent, paid.usage)
         self._run.ledger.pause(agent)
 
-    async def reserve(self, key: str, agent: Agent, ask: ShareAsk | None) -> Share | CallError | None:
+    def begun(self, key: str) -> bool:
+        """Whether a conversation has cost something already."""
+        return self._budget.paid(key) != NOTHING
+
+    async def reserve(self, key: str, agent: Agent, ask: ShareAsk | None, aside: Aside) -> Granted | None:
         """A share for a conversation, as soon as there is one; `None` where no ceiling holds for it.
 
         Args:
             ask: what it has asked for; `None` for one that begins.
+            aside: where it waits: a phase without money keeps nobody else from working.
         """
         if not self.on or not self._budget.bounds(agent.phase):
             return None
-        begun = self._budget.paid(key) != NOTHING
+        begun = self.begun(key)
         waiting = _Waiting(key, agent.phase, *self._wanted(agent.model, ask, begun=begun), begun)
         self._waiting.append(waiting)
         self._serve()
         try:
-            return await waiting.granted
+            if waiting.granted.done():
+                return waiting.granted.result()
+            return await aside(waiting.granted)
         except asyncio.CancelledError:
             if waiting in self._waiting:
                 self._waiting.remove(waiting)
@@ -235,7 +253,9 @@ class Purse:
         """Scope without room -> the first who waits for it. Who comes after him in that scope waits too."""
         blocked: dict[str, _Waiting] = {}
         for each in sorted(self._waiting, key=lambda each: not each.begun):
-            if RUN in blocked or each.phase in blocked:
+            if RUN in blocked or self._budget.out() >= self._run.input.limits.concurrency:
+                break
+            if each.phase in blocked:
                 continue
             scope = self._budget.reserve(each.key, each.phase, each.least, each.most, self._parts())
             if scope is not None:
@@ -297,9 +317,10 @@ class Purse:
         until = None
         if (timeout_s := run.input.limits.limit_timeout_s) is not None:
             until = datetime.fromtimestamp(self._since + timeout_s, UTC).isoformat(timespec="seconds")
-        run.holds.hold(CEILING, message, until, over=self._give_up)
+        run.holds.hold(CEILING, message, until, over=self.give_up)
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
+        """Nobody has raised the ceiling in time."""
         self._run.say("nobody raised the ceiling in time: calls are refused from here on")
         self._held, self._given_up = "", True
         self._serve()

@@ -223,7 +223,7 @@ class Run:
         """
         self._memoed_at = workflow.time()  # the starter wrote the first memo
         self.show_progress(force=self._continued)
-        self.holds.watch()
+        self.holds.watch({CEILING: self.purse.give_up})
         try:
             if not self._continued:
                 await self._prepare()

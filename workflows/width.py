@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable
 from types import TracebackType
+from typing import TypeVar
+
+Given = TypeVar("Given")
 
 
 class Width:
@@ -91,6 +95,44 @@ class Width:
                 self._waiting.remove(waiter)
                 return waiter
         return None
+
+
+class Place:
+    """A call's place in several gates at once: `async with Place(width, pending, finishing=False) as place`."""
+
+    def __init__(self, *gates: Width, finishing: bool) -> None:
+        self._gates = gates
+        self._finishing = finishing
+        self._entered: list[Width] = []
+
+    async def away(self, what: Awaitable[Given]) -> Given:
+        """Wait for something without the place, which others may take, and come back before them that are new."""
+        self._leave()
+        given = await what
+        await self._enter(finishing=True)
+        return given
+
+    async def __aenter__(self) -> Place:
+        try:
+            await self._enter(finishing=self._finishing)
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+
+    async def _enter(self, *, finishing: bool) -> None:
+        for gate in self._gates:
+            await gate.enter(finishing=finishing)
+            self._entered.append(gate)
+
+    def _leave(self) -> None:
+        while self._entered:
+            self._entered.pop().leave()
 
 
 class _Waiter:

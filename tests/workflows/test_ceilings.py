@@ -1,0 +1,112 @@
+"""Ceilings of phases in a run: who waits for money holds nobody up, and how long he waits outlives a history."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tenuto.workflows.contracts import Histories, RunLimits
+from tenuto.workflows.control_contracts import SetLimitsInput
+from tenuto.workflows.orchestration import Orchestration
+
+from .conftest import Stage
+from .histories import histories
+from .test_continuing import EVENTS, JS, PY
+from .test_continuing_state import reported
+
+BESIDE = {
+    "s.py": PY
+    + """
+async def main(args):
+    dear = [agent(f"dear {n}", phase="A") for n in range(args)]
+    return await parallel([*dear, *(agent(f"free {n}", phase="B") for n in range(args))])
+""",
+    "s.js": JS
+    + """
+const many = (word, phase) => Array.from({ length: args }, (_, n) => () => agent(`${word} ${n}`, { phase }))
+return await parallel([...many('dear', 'A'), ...many('free', 'B')])
+""",
+}
+DEADLINE = {
+    "s.py": PY
+    + """
+async def late(began, n):
+    try:
+        await agent(f"dear {n}", phase="A")
+    except RuntimeError:
+        return now() - began
+
+
+async def chain(n):
+    for i in range(n):
+        await agent(f"link {i}", phase="B")
+        await sleep(60)
+
+
+async def main(args):
+    began = now()
+    return await parallel([*(late(began, n) for n in range(3)), chain(args)])
+""",
+    "s.js": JS
+    + """
+const began = now()
+async function late(n) {
+  try { await agent(`dear ${n}`, { phase: 'A' }) } catch { return now() - began }
+  return null
+}
+async function chain(n) { for (let i = 0; i < n; i++) { await agent(`link ${i}`, { phase: 'B' }); await sleep(60) } }
+return await parallel([() => late(0), () => late(1), () => late(2), () => chain(args)])
+""",
+}
+
+
+@pytest.mark.parametrize("name", ["s.py", "s.js"])
+async def test_a_phase_that_waits_for_money_leaves_the_width_to_the_others(stage: Stage, name: str) -> None:
+    limits = RunLimits(concurrency=3, phases_usd={"A": 0.0005}, on_limit="ask")
+    async with stage.playing():
+        handle = await stage.start(BESIDE[name], name, args=20, has_args=True, limits=limits)
+        report = await reported(handle, lambda report: report.status == "waiting")
+        assert report.waiting_for is not None and report.waiting_for.kind == "ceiling"
+        first = Counter(input.phase for input in stage.asked)
+        assert first["B"] == 20 and 1 <= first["A"] <= 3
+        await handle.execute_update(Orchestration.set_limits, SetLimitsInput(phases_usd={"A": 1.0}))
+        report = await handle.result()
+    assert report.status == "completed" and report.census.done == 40
+    assert len({input.prompt for input in stage.asked}) == len(stage.asked) == 40
+    assert stage.running_max <= 3
+
+
+@pytest.mark.parametrize("name", ["s.py", "s.js"])
+async def test_how_long_a_ceiling_is_waited_for_is_counted_through_all_histories(stage: Stage, name: str) -> None:
+    given: dict[str, Any] = {
+        "limits": RunLimits(phases_usd={"A": 0.0005}, on_limit="ask", limit_timeout_s=1200.0, concurrency=1),
+        "histories": Histories(events=EVENTS),
+    }
+    async with stage.playing():
+        handle = await stage.start(DEADLINE[name], name, args=40, has_args=True, **given)
+        report = await handle.result()
+    assert len(await histories(stage.client, handle)) >= 4
+    done, *refused = report.result[:3]
+    assert done is None
+    assert refused == [pytest.approx(1200, abs=2)] * 2
+    assert report.census.done == 41 and [failure.kind for failure in report.failures] == ["budget", "budget"]
+    assert max(Counter(input.prompt for input in stage.asked).values()) == 1
+
+
+@pytest.mark.parametrize("name", ["s.py", "s.js"])
+async def test_a_ceiling_that_is_raised_in_a_later_history_lets_go_at_once(stage: Stage, name: str) -> None:
+    limits = RunLimits(phases_usd={"A": 0.0005}, on_limit="ask", limit_timeout_s=90000.0, concurrency=1)
+    async with stage.playing():
+        handle = await stage.start(
+            DEADLINE[name], name, args=40, has_args=True, limits=limits, histories=Histories(events=EVENTS)
+        )
+        await stage.skip(timedelta(seconds=30 * 60 + 30))
+        assert len(await histories(stage.client, handle)) >= 3
+        assert Counter(input.phase for input in stage.asked) == {"A": 1, "B": 31}
+        await handle.execute_update(Orchestration.set_limits, SetLimitsInput(phases_usd={"A": 1.0}))
+        report = await handle.result()
+    assert report.status == "completed" and report.census.done == 43
+    assert max(Counter(input.prompt for input in stage.asked).values()) == 1
