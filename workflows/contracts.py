@@ -95,6 +95,8 @@ class RunInput(Wire):
     """Seed of randomness; the run id unless inherited."""
     interpreters: dict[str, str] | None = None
     """Dialect -> version of its interpreter when the run began: a Worker with another one leaves the run alone."""
+    locale: bool = False
+    """Whether JavaScript finds `Intl` and the order of a dictionary; runs of earlier versions go on without."""
     clock: float | None = None
     """Time at which the script's clock begins, Unix seconds: the start of the run, or of the one it resumes."""
     notify: bool = False

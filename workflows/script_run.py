@@ -99,7 +99,11 @@ class ScriptRun:
         try:
             if session is None:
                 session = self._session = dialects.open_session(
-                    self._script.loaded(), args=self._args, has_args=self._has_args, seed=self._seed
+                    self._script.loaded(),
+                    args=self._args,
+                    has_args=self._has_args,
+                    seed=self._seed,
+                    locale=self._run.input.locale,
                 )
                 context = self._context()
                 step = self._run.guard(lambda: session.start(context))

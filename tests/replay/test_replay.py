@@ -182,8 +182,8 @@ def resumed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     entered: list[str] = []
     open_session = dialects.open_session
 
-    def counting(script: LoadedScript, *, args: Any, has_args: bool, seed: str) -> Session:
-        session = open_session(script, args=args, has_args=has_args, seed=seed)
+    def counting(script: LoadedScript, **given: Any) -> Session:
+        session = open_session(script, **given)
         resume = session.resume
 
         def counted(*given: Any) -> Any:

@@ -153,6 +153,7 @@ def build_input(options: RunOptions, settings: Settings, workspace: Path) -> Run
         notify=settings.has_hook,
         host=host_id(settings.host) if settings.several_hosts else None,
         interpreters=interpreters(),
+        locale=True,
     )
 
 

@@ -40,15 +40,15 @@ def load(source: bytes, filename: str) -> LoadedScript:
     return javascript.load(text, filename)
 
 
-def open_session(script: LoadedScript, *, args: Any, has_args: bool, seed: str) -> Session:
-    """Open a script that was loaded before, here or on another machine."""
+def open_session(script: LoadedScript, *, args: Any, has_args: bool, seed: str, locale: bool = True) -> Session:
+    """Open a script that was loaded before, here or on another machine; `locale` as in `javascript.open_session`."""
     if script.dialect == "python":
         from . import python
 
         return python.open_session(script, args=args, has_args=has_args, seed=seed)
     from . import javascript
 
-    return javascript.open_session(script, args=args, has_args=has_args, seed=seed)
+    return javascript.open_session(script, args=args, has_args=has_args, seed=seed, locale=locale)
 
 
 def restore_session(script: LoadedScript, *, seed: str, state: dict[str, Any]) -> Session:

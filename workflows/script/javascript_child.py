@@ -30,6 +30,8 @@ OWN_LINES = 1000
 GRACE_SECONDS = 0.25
 """CPU time past the limit after which the kernel ends the process: native functions are not interrupted by QuickJS."""
 JOBS_PER_LOOK = 64
+LOCALE = re.compile(r"Intl|[lL]ocale|globalThis")
+"""What a script has in it that may ask for the language of people."""
 _ADDRESS_SPACE = 3 * 1024**3
 _STACK_BYTES = 32 * 1024**2
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -49,6 +51,9 @@ class Interpreter:
         # The prelude last: its value is the door to the script.
         parts = ("url.js", "steps.js", "gates.js", "people.js", "reviews.js", "prelude.js")
         self._prelude = "".join(here.with_name(name).read_text(encoding="utf-8") for name in parts)
+        # A text of its own, for the few scripts that need it: it takes longer to read than all the rest.
+        parts = ("locale_numbers.js", "locale_text.js", "locale_dates.js")
+        self._locale = "".join(here.with_name(name).read_text(encoding="utf-8") for name in parts)
         self._stack_bytes = stack_bytes() // 2  # the other half is for native functions on top of it
 
     def context(self) -> Any:
@@ -61,16 +66,17 @@ class Interpreter:
     def script(self) -> Script:
         """A fresh context with the prelude in it."""
         context = self.context()
-        return Script(self.engine, context, context.eval(self._prelude))
+        return Script(self.engine, context, context.eval(self._prelude), self._locale)
 
 
 class Script:
     """One script in execution."""
 
-    def __init__(self, engine: Any, context: Any, host: Any) -> None:
+    def __init__(self, engine: Any, context: Any, host: Any, locale: str) -> None:
         self._engine = engine
         self._context = context
         self._host = host
+        self._locale = locale
         self._opened = False
 
     def apply(self, line: bytes, limit_s: float) -> str:
@@ -101,7 +107,10 @@ class Script:
             self._host(text)
             return
         self._opened = True
-        source = json.loads(text)["source"]
+        opening = json.loads(text)
+        source = opening["source"]
+        if opening.get("locale") and LOCALE.search(source):
+            self._context.eval(self._locale)
         self._host(text, self._context.eval(wrap(source)))
 
     def _drain(self, deadline: float) -> None:

@@ -31,11 +31,13 @@ CONTEXTS = Contexts()
 class JavaScriptSession:
     """Implements `Session`. Holds the log of resumptions and no process; `resume` may be called from any thread."""
 
-    def __init__(self, script: LoadedScript, *, args: Any, has_args: bool, seed: str) -> None:
+    def __init__(self, script: LoadedScript, *, args: Any, has_args: bool, seed: str, locale: bool = True) -> None:
         body = function_body(script.source)
         if body is None:
             raise ScriptLoadError("the script does not start with `export const meta = {…}`", line=1)
         self._opening: dict[str, Any] = {"source": body, "seed": seed}
+        if locale:
+            self._opening["locale"] = True
         if has_args:
             self._opening["args"] = args
         self._log: list[Entry] = []
