@@ -137,6 +137,59 @@ def test_a_refusal_is_complete_for_a_person() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("source", "reason", "hint", "line"),
+    [
+        ("import { agent, log } from 'tool';\n" + META, "`import` is not", "leave it out: agent, log are there", 1),
+        ("import config from '../c.js';\n" + META, "`import` is not", "write what the other file gives into", 1),
+        (META + "import fs from 'node:fs';", "`import` is not", "from an agent, or from read()", 2),
+        (META + "const fs = require('fs');", "`require()`", "from an agent, or from read()", 2),
+        (META + "export default await agent('x');", "`export default`", "write `return` in place of", 2),
+        (META + "export default async ({ agent }, args) => agent(args);", "`export default`", "at the top level", 2),
+        (META + "export default async function run(hooks) {}", "`export default`", "at the top level", 2),
+        ("export default defineFlow({ steps: [] });", "`export default`", "plain code below `meta`", 1),
+        (
+            "export default defineFlow({ steps: [] });",
+            "`export default`",
+            "Start the script with: export const meta",
+            1,
+        ),
+        (
+            "export const metadata = { id: 'a' };\nexport default function () {}",
+            "this is `metadata`",
+            "export const meta",
+            1,
+        ),
+        ("const s = schema();\ntool.defineWorkflow({ s });", "`defineWorkflow()` is of another tool", "plain code", 1),
+        ("const a = await agent({ prompt: 'x' });", "must be `export const meta", "export const meta", 1),
+        (META + "const a = await agent({ prompt: 'x', label: 'y' });", "takes the prompt first", "agent(prompt, {", 2),
+        (META + "return phase('Find', async () => agent('x'));", "would never be called", "phase('…') by itself", 2),
+    ],
+)
+def test_a_script_of_another_tool_is_told_how_it_becomes_one_of_ours(
+    source: str, reason: str, hint: str, line: int
+) -> None:
+    error = refusal(source)
+    assert reason in error.reason
+    assert hint in (error.hint or "")
+    assert error.line == line
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "const agent = ({ prompt }) => prompt;\nreturn agent({ prompt: 'x' });",
+        "const run = (agent) => agent({ prompt: 'x' });\nreturn run(log);",
+        "return agent({ text: 'the original makes text of it' });",
+        "const phase = (title, run) => run();\nreturn phase('Find', () => 1);",
+        "if (typeof module !== 'undefined') module.exports = { meta };\nreturn 1;",
+        "const fs = typeof require === 'function' ? require('fs') : null;\nreturn fs;",
+    ],
+)
+def test_what_a_script_binds_itself_or_asks_for_first_is_its_own_affair(body: str) -> None:
+    assert javascript.load(META + body).name == "n"
+
+
 def test_look_alikes_in_strings_comments_and_names_are_no_trouble() -> None:
     javascript.load(
         META + "// import x from 'y'\nconst text = `export default ${'require(1)'} import('x')`;\n"

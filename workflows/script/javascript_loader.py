@@ -12,33 +12,15 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import tree_sitter_javascript
-from tree_sitter import Language, Node, Parser, Query, QueryCursor
+from tree_sitter import Language, Node, Parser
 
+from .javascript_dialects import META_HINT, declarator_of, declared_name, first_foreign, without_meta
 from .javascript_session import CONTEXTS
 from .javascript_source import function_body
 from .protocol import MAX_SOURCE_BYTES, InterpreterBusy, LoadedScript, Phase, ScriptLoadError, StepLimit
 
 _LANGUAGE = Language(tree_sitter_javascript.language())
 _CHECK_TRIES = 3
-_META_HINT = "start the script with: export const meta = { name: '…', description: '…' }"
-_MODULE_HINT = "a script is one file: it calls the functions of the API, and returns its result with `return`"
-_REFUSED = Query(
-    _LANGUAGE,
-    """
-    (import_statement) @import
-    (export_statement) @export
-    (call_expression function: (import)) @dynamic_import
-    ((call_expression function: (identifier) @name) @require (#eq? @name "require"))
-    ((member_expression object: (identifier) @left property: (property_identifier) @right) @module_exports
-        (#eq? @left "module") (#eq? @right "exports"))
-    """,
-)
-_REASONS = {
-    "import": "`import` is not available: a script has no modules",
-    "dynamic_import": "`import()` is not available: a script has no modules",
-    "require": "`require()` is not available: this is not a CommonJS module",
-    "module_exports": "`module.exports` is not available: this is not a CommonJS module",
-}
 _LITERALS = {
     *("object", "pair", "property_identifier", "computed_property_name", "array", "string", "string_fragment"),
     *("escape_sequence", "number", "true", "false", "null", "undefined", "template_string", "unary_expression"),
@@ -73,11 +55,11 @@ class _Loader:
             self._refuse(f"the script has {len(self._bytes):,} bytes; at most {MAX_SOURCE_BYTES:,} (512 KiB) are read")
         root = Parser(_LANGUAGE).parse(self._bytes).root_node
         statement = self._meta_statement(root)
-        self._refuse_modules(root, statement)
+        self._refuse_foreign(root, statement)
         body = function_body(self._source)
         if body is None:
-            first = next(_named(root), None)
-            self._refuse("the first statement must be `export const meta = {…}`", first, hint=_META_HINT)
+            reason, hint = without_meta(self._bytes)
+            self._refuse(reason, next(_named(root), None), hint=hint)
         literal = _meta_value(statement) if statement is not None else None
         meta = self._checked(body, literal)
         return self._script(meta, literal)
@@ -89,25 +71,13 @@ class _Loader:
         if first is None or first.type != "export_statement":
             return None
         declaration = first.child_by_field_name("declaration")
-        name = _meta_name(declaration)
+        name = declared_name(declaration)
         return first if name == b"meta" else None
 
-    def _refuse_modules(self, root: Node, statement: Node | None) -> None:
-        found = QueryCursor(_REFUSED).captures(root)
-        places = [(node.start_byte, kind, node) for kind in _REASONS for node in found.get(kind, [])]
-        places += [(node.start_byte, "export", node) for node in found.get("export", []) if node != statement]
-        if re.search(rb"(?:function|const|let)\s+require\b", self._bytes):
-            places = [place for place in places if place[1] != "require"]  # a function of the script's own
-        if not places:
-            return
-        _, kind, node = min(places, key=lambda place: place[0])
-        if kind != "export":
-            self._refuse(_REASONS[kind], node, hint=_MODULE_HINT)
-        if any(child.type == "default" for child in node.children):
-            self._refuse("`export default` is not available: the body itself is the workflow", node, hint=_MODULE_HINT)
-        if statement is None and _meta_name(node.child_by_field_name("declaration")) == b"meta":
-            self._refuse("`export const meta = {…}` must be the first statement", node, hint=_META_HINT)
-        self._refuse("only `meta` may be exported", node, hint="leave out `export`")
+    def _refuse_foreign(self, root: Node, statement: Node | None) -> None:
+        foreign = first_foreign(root, statement)
+        if foreign is not None:
+            self._refuse(foreign.reason, foreign.node, hint=foreign.hint)
 
     def _pure(self, node: Node) -> None:
         """Refuse what is not a literal: `meta` is read without running the script."""
@@ -136,7 +106,7 @@ class _Loader:
         if syntax is not None:
             self._refuse_syntax(syntax)
         if not pure:
-            self._refuse("meta must be an object written out: `export const meta = {…}`", literal, hint=_META_HINT)
+            self._refuse("meta must be an object written out: `export const meta = {…}`", literal, hint=META_HINT)
         return json.loads(reply.report)
 
     def _refuse_syntax(self, syntax: dict[str, Any]) -> NoReturn:
@@ -157,7 +127,7 @@ class _Loader:
     def _script(self, meta: dict[str, Any], literal: Node | None) -> LoadedScript:
         for key in ("name", "description"):
             if not isinstance(meta.get(key), str) or not meta[key].strip():
-                self._refuse(f"meta.{key} must be a non-empty string", literal, hint=_META_HINT)
+                self._refuse(f"meta.{key} must be a non-empty string", literal, hint=META_HINT)
         when_to_use = meta.get("whenToUse")
         return LoadedScript(
             dialect="javascript",
@@ -232,20 +202,8 @@ def _named(node: Node, *, comments: bool = False) -> Iterator[Node]:
     return (child for child in node.named_children if comments or child.type != "comment")
 
 
-def _meta_declarator(declaration: Node | None) -> Node | None:
-    if declaration is None or declaration.type != "lexical_declaration" or declaration.children[0].type != "const":
-        return None
-    return next((child for child in declaration.named_children if child.type == "variable_declarator"), None)
-
-
-def _meta_name(declaration: Node | None) -> bytes | None:
-    declarator = _meta_declarator(declaration)
-    name = declarator.child_by_field_name("name") if declarator else None
-    return name.text if name else None
-
-
 def _meta_value(statement: Node) -> Node | None:
-    declarator = _meta_declarator(statement.child_by_field_name("declaration"))
+    declarator = declarator_of(statement.child_by_field_name("declaration"))
     return declarator.child_by_field_name("value") if declarator else None
 
 
