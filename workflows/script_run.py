@@ -141,7 +141,7 @@ class ScriptRun:
         if isinstance(step, Finished):
             return step
         if isinstance(step, Failed):
-            raise ScriptFailed(step.message, kind=step.kind, line=step.line)
+            raise ScriptFailed(self._explained(step), kind=step.kind, line=step.line)
         if not step.pending:
             raise ScriptFailed(
                 "the script waits for something that will never come: no agent, timer or workflow is pending. "
@@ -150,6 +150,14 @@ class ScriptRun:
             )
         self._pending = step.pending
         return None
+
+    def _explained(self, failed: Failed) -> str:
+        """What the script threw; where it reached into arguments that nobody gave, with that."""
+        lines = self._script.source.split("\n")
+        line = lines[failed.line - 1] if failed.line is not None and 0 < failed.line <= len(lines) else ""
+        missed = not self._has_args and failed.message.startswith("TypeError: ") and re.search(r"\bargs\b", line)
+        given = "and none were given" + ("" if self._depth else ": --args JSON")
+        return f"{failed.message} (it reads `args`, {given})" if missed else failed.message
 
     def _check_interpreter(self) -> None:
         """Fail the Workflow Task, which leaves the run as it is, on a Worker that might replay it otherwise."""

@@ -56,6 +56,17 @@ def test_a_script_that_cannot_run_is_named_with_the_reason(tenuto: Tenuto, files
     assert not tenuto.home.exists()
 
 
+def test_a_check_tells_what_a_script_names_and_is_not_there(tenuto: Tenuto) -> None:
+    meta = "export const meta = { name: 'n', description: 'd' };\n"
+    tenuto.script("names.js", meta + "await agent('x', { agentType: 'mason' });\nreturn await workflow('lost');\n")
+    done = tenuto("check", "names.js")
+    assert done.returncode == 0
+    assert "note: line 2 asks for the agent type 'mason', and there are: Explore" in done.stdout
+    assert "note: line 3 runs the workflow 'lost'" in done.stdout
+    assert len(tenuto.json("check", "names.js")["notes"]) == 2
+    assert not tenuto.home.exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tenuto.worker.precheck.calls import UNKNOWN, Call
 from tenuto.worker.precheck.findings import refusals, withheld
 from tenuto.worker.precheck.javascript_calls import javascript_calls
+from tenuto.worker.precheck.names import missing_names
 from tenuto.worker.precheck.python_calls import python_calls
 from tenuto.workflows.setup_contracts import AgentDefinition
 
@@ -140,3 +143,22 @@ def test_tools_of_an_agent_definition_that_the_run_refuses_are_withheld_not_fata
         "agent definition reviewer (.claude/agents/r.md) lists tools that this run withholds: WebSearch (allow it with "
         "--allow WebSearch); TodoWrite (it is no tool here)"
     ]
+
+
+def test_names_that_are_not_there_are_told_once_with_their_first_line(tmp_path: Path) -> None:
+    (tmp_path / ".claude" / "agents").mkdir(parents=True)
+    (tmp_path / ".claude" / "agents" / "r.md").write_text("---\nname: reviewer\ndescription: d\n---\nReview.\n")
+    (tmp_path / ".claude" / "workflows").mkdir()
+    saved = "export const meta = { name: 'saved', description: 'd' };\n"
+    (tmp_path / ".claude" / "workflows" / "saved.js").write_text(saved)
+    calls = javascript_calls(
+        "export const meta = { name: 'n', description: 'd' };\n"
+        "await agent('a', { agentType: 'Explore' }); await agent('b', { agentType: 'reviewer' });\n"
+        "await agent('c', { agentType: 'mason' });\n"
+        "await agent('d', { agentType: 'mason' }); await agent('e', { agentType: pick() });\n"
+        "await workflow('saved', { name: 'no name of a workflow' }); await workflow({ scriptPath: 'made/later.js' });\n"
+        "await workflow('lost');\n"
+    )
+    first, second = missing_names(calls, tmp_path, tmp_path / "home")
+    assert first.startswith("line 3 asks for the agent type 'mason', and there are: Explore, Plan, general-purpose,")
+    assert second == "line 6 runs the workflow 'lost', and no saved workflow is named 'lost'; there are: saved"

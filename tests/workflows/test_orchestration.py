@@ -244,6 +244,22 @@ async def test_an_unknown_workflow_is_an_error_that_lists_those_there_are(stage:
     assert "nope" in report.result
 
 
+@pytest.mark.parametrize(("given", "told"), [({}, True), ({"args": {}, "has_args": True}, False)], ids=["none", "some"])
+async def test_a_script_that_reaches_into_arguments_is_told_when_there_were_none(
+    stage: Stage, given: dict[str, Any], told: bool
+) -> None:
+    script = "export const meta = { name: 'n', description: 'd' };\nreturn args.folder.name;\n"
+    async with stage.playing():
+        handle = await stage.start(script, "s.js", **given)
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+    report = await stage.report(handle)
+    assert report.error is not None
+    assert report.error.line == 2
+    assert ("none were given: --args JSON" in report.error.message) is told
+    assert "of undefined" in report.error.message
+
+
 async def test_all_narrator_lines_are_kept(stage: Stage) -> None:
     source = (
         PY

@@ -17,18 +17,25 @@ if TYPE_CHECKING:
 def check(text: str, *, json: bool) -> int:
     """Load a script; 0 if it can run, 1 with line, caret and reason if not.
 
+    What it names and is not there yet is told, and is no reason against it.
+
     Raises:
         UsageError: there is no such script.
     """
     from tenuto.workflows.script.protocol import ScriptLoadError
 
+    from ..precheck.findings import calls_of
+    from ..precheck.names import missing_names
+
+    workspace, home = Path.cwd(), home_of(os.environ)
     try:
-        script, path = load_script(text, Path.cwd(), home_of(os.environ))
+        script, path = load_script(text, workspace, home)
     except ScriptLoadError as error:
         if json:
             print_json({"ok": False, "script": text, "error": _error_json(error)})
         notice(str(error))
         return 1
+    notes = missing_names(calls_of(script), workspace, home)
     if json:
         print_json(
             {
@@ -38,11 +45,14 @@ def check(text: str, *, json: bool) -> int:
                 "description": script.description,
                 "dialect": script.dialect,
                 "phases": [phase.title for phase in script.phases],
+                "notes": notes,
                 "error": None,
             }
         )
     else:
         print_line(f"{path}: ok, {script.name} ({script.dialect}): {script.description}")
+        for note in notes:
+            print_line(f"  note: {note}")
     return 0
 
 

@@ -95,7 +95,7 @@ def run(options: RunOptions) -> int:
         raise UsageError(f"--resume-from and --id are both {run_id!r}: a resumed run is a new one, so leave out --id")
     if settings.embedded and not options.simulate:
         check_credentials(settings)
-    _check_policy(run_input, workspace)
+    _check_policy(run_input, workspace, settings.home)
     _confirm(options, settings, run_input)
     return launch(options, settings, run_input, run_id)
 
@@ -224,12 +224,13 @@ def check_credentials(settings: Settings) -> None:
         )
 
 
-def _check_policy(run_input: RunInput, workspace: Path) -> None:
+def _check_policy(run_input: RunInput, workspace: Path, home: Path) -> None:
     """Nothing starts whose script names what the policy refuses: not in the middle of the night, but now."""
-    from ..precheck.findings import precheck
+    from ..precheck.findings import calls_of, precheck
+    from ..precheck.names import missing_names
 
     found = precheck(run_input, workspace)
-    for line in (*found.refused, *found.withheld):
+    for line in (*found.refused, *found.withheld, *missing_names(calls_of(run_input.script), workspace, home)):
         notice(line)
     if found.refused:
         raise UsageError("nothing was started, because the script names what this run refuses (see above)")

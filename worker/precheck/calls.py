@@ -25,8 +25,9 @@ FUNCTIONS = {
     "write": ("path", "text"),
     "glob": ("pattern",),
     "grep": ("pattern", "glob"),
+    "workflow": ("name", "args"),
 }
-"""Functions that touch the world, by their Python names, with the names of their positional parameters."""
+"""Functions that touch the world or name something of it, by their Python names, with their positional parameters."""
 
 
 @dataclass(frozen=True, slots=True)

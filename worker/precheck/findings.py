@@ -11,6 +11,7 @@ from tenuto.workflows.contracts import RunInput, Script
 from tenuto.workflows.policy.decide import Rules
 from tenuto.workflows.policy.refusals import Refusal
 from tenuto.workflows.policy.rules import RuleError, parse, rule_text
+from tenuto.workflows.script.protocol import LoadedScript
 from tenuto.workflows.setup_contracts import AgentDefinition, Policy
 
 from .calls import UNKNOWN, Call
@@ -49,7 +50,7 @@ def precheck(run_input: RunInput, workspace: Path) -> Findings:
     return Findings(refused, withheld(names, definitions, rules))
 
 
-def calls_of(script: Script) -> list[Call]:
+def calls_of(script: Script | LoadedScript) -> list[Call]:
     """The calls of a script in the order of its lines."""
     return python_calls(script.source) if script.dialect == "python" else javascript_calls(script.source)
 

@@ -56,7 +56,7 @@ class _Seen:
         values = [self._value(child) for child in given]
         known = named(_NAMES[name], values)
         options = next((value for value in reversed(values) if isinstance(value, dict)), {})
-        if _NAMES[name] != "mcp":
+        if _NAMES[name] != "mcp" and (_NAMES[name] != "workflow" or len(values) < 2):
             known |= {_snake(key): value for key, value in options.items()}
         return Call(_NAMES[name], name, node.start_point[0] + 1, known)
 
