@@ -9,8 +9,11 @@ import pytest
 from tenuto.worker.precheck.calls import UNKNOWN, Call
 from tenuto.worker.precheck.findings import refusals, withheld
 from tenuto.worker.precheck.javascript_calls import javascript_calls
+from tenuto.worker.precheck.javascript_names import GLOBALS, unknown_names
 from tenuto.worker.precheck.names import missing_names
 from tenuto.worker.precheck.python_calls import python_calls
+from tenuto.workflows.script import javascript
+from tenuto.workflows.script.protocol import Finished, StepContext
 from tenuto.workflows.setup_contracts import AgentDefinition
 
 from .policy_play import WORKSPACE, rules
@@ -151,7 +154,7 @@ def test_names_that_are_not_there_are_told_once_with_their_first_line(tmp_path: 
     (tmp_path / ".claude" / "workflows").mkdir()
     saved = "export const meta = { name: 'saved', description: 'd' };\n"
     (tmp_path / ".claude" / "workflows" / "saved.js").write_text(saved)
-    calls = javascript_calls(
+    script = javascript.load(
         "export const meta = { name: 'n', description: 'd' };\n"
         "await agent('a', { agentType: 'Explore' }); await agent('b', { agentType: 'reviewer' });\n"
         "await agent('c', { agentType: 'mason' });\n"
@@ -159,6 +162,39 @@ def test_names_that_are_not_there_are_told_once_with_their_first_line(tmp_path: 
         "await workflow('saved', { name: 'no name of a workflow' }); await workflow({ scriptPath: 'made/later.js' });\n"
         "await workflow('lost');\n"
     )
-    first, second = missing_names(calls, tmp_path, tmp_path / "home")
+    first, second, third = missing_names(script, tmp_path, tmp_path / "home")
     assert first.startswith("line 3 asks for the agent type 'mason', and there are: Explore, Plan, general-purpose,")
     assert second == "line 6 runs the workflow 'lost', and no saved workflow is named 'lost'; there are: saved"
+    assert third.startswith("line 4 uses 'pick', which is neither")
+
+
+BINDING = """export const meta = { name: 'n', description: 'd' };
+const { a, b: [c = spare], ...d } = args ?? {}, [e, , ...f] = [1];
+let g; var h = function inner(n) { return n && inner(n - 1) };
+function i({ j, k: l }, [m], n = 1, ...o) { return [arguments, j, l, m, n, o] }
+class P extends Error { #q = 1; static r = 2; get s() { return this.#q } t(u) { return super.t?.(u) } }
+for (const v of [1]) v; for (const [w, x] of Object.entries({})) { w; x } for (let y = 0; y < 1; y++) y;
+try { v2() } catch ({ message }) { log(message) } finally { z() }
+async function* z() { yield* [] } function v2() {}
+outer: for (const aa of []) { continue outer }
+const bb = cc => ({ cc, dd: cc.ee, [a]: g, ff() { return h } }), gg = class Hh { static ii = Hh };
+const jj = typeof process !== 'undefined' ? process.env.X : typeof fetch;
+const kk = /(?<ll>x)/u.exec('x').groups.ll, spare = `${e} ${f} ${d} ${c} ${bb} ${gg} ${jj} ${kk} ${i} ${P}`;
+return new Intl.NumberFormat().format(meta.name.length) + spare + new URL('https://x.example').host;
+"""
+
+
+def test_what_a_script_binds_or_asks_for_and_what_every_script_finds_is_known() -> None:
+    assert unknown_names(BINDING) == []
+    script = javascript.load(
+        "export const meta = { name: 'n', description: 'd' };\nreturn Object.getOwnPropertyNames(globalThis)"
+    )
+    step = javascript.open_session(script, args=None, has_args=False, seed="s").start(StepContext(now=0.0))
+    javascript.close_pool()
+    assert isinstance(step, Finished)
+    assert set(step.value) | {"Intl"} == set(GLOBALS)
+
+
+def test_what_nothing_defines_is_named_with_its_first_line() -> None:
+    source = "export const meta = {};\nawait fetch(x.y);\nprocess.exit(1);\nreturn { step, x: step() };\n"
+    assert unknown_names(source) == [("fetch", 2), ("x", 2), ("process", 3), ("step", 4)]

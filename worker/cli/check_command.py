@@ -24,7 +24,6 @@ def check(text: str, *, json: bool) -> int:
     """
     from tenuto.workflows.script.protocol import ScriptLoadError
 
-    from ..precheck.findings import calls_of
     from ..precheck.names import missing_names
 
     workspace, home = Path.cwd(), home_of(os.environ)
@@ -35,7 +34,7 @@ def check(text: str, *, json: bool) -> int:
             print_json({"ok": False, "script": text, "error": _error_json(error)})
         notice(str(error))
         return 1
-    notes = missing_names(calls_of(script), workspace, home)
+    notes = missing_names(script, workspace, home)
     if json:
         print_json(
             {

@@ -226,11 +226,11 @@ def check_credentials(settings: Settings) -> None:
 
 def _check_policy(run_input: RunInput, workspace: Path, home: Path) -> None:
     """Nothing starts whose script names what the policy refuses: not in the middle of the night, but now."""
-    from ..precheck.findings import calls_of, precheck
+    from ..precheck.findings import precheck
     from ..precheck.names import missing_names
 
     found = precheck(run_input, workspace)
-    for line in (*found.refused, *found.withheld, *missing_names(calls_of(run_input.script), workspace, home)):
+    for line in (*found.refused, *found.withheld, *missing_names(run_input.script, workspace, home)):
         notice(line)
     if found.refused:
         raise UsageError("nothing was started, because the script names what this run refuses (see above)")

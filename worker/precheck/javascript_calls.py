@@ -35,8 +35,8 @@ _BINDS = {
 def javascript_calls(source: str) -> list[Call]:
     """The calls of a script that loads, in the order of its lines."""
     root = Parser(_LANGUAGE).parse(source.encode("utf-8", "replace")).root_node
-    nodes = list(_all(root))
-    bound = Counter(name for node in nodes for name in _bound(node))
+    nodes = list(all_nodes(root))
+    bound = Counter(name for node in nodes for name in bound_names(node))
     seen = _Seen(bound, _constants(nodes, bound))
     return [call for node in nodes if node.type == "call_expression" and (call := seen.call(node)) is not None]
 
@@ -121,18 +121,19 @@ def _constants(nodes: list[Node], bound: Counter[str]) -> dict[str, Node]:
     return found
 
 
-def _bound(node: Node) -> Iterator[str]:
+def bound_names(node: Node) -> Iterator[str]:
     """Names that a node binds or sets."""
     place = node if node.type == "formal_parameters" else None
     if node.type in _BINDS:
         place = node.child_by_field_name(_BINDS[node.type])
     if place is not None:
-        for each in _all(place):
+        for each in all_nodes(place):
             if each.type in ("identifier", "shorthand_property_identifier_pattern"):
                 yield _text(each)
 
 
-def _all(root: Node) -> Iterator[Node]:
+def all_nodes(root: Node) -> Iterator[Node]:
+    """A node and everything in it, in the order of the text."""
     waiting = [root]
     while waiting:
         node = waiting.pop()

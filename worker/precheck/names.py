@@ -1,4 +1,4 @@
-"""What a script names and is not there: agent types without a definition, workflows that nobody saved.
+"""What a script names and is not there: agent types without a definition, workflows that nobody saved, functions.
 
 Both may come to be while it runs, and a script may catch the error: they are told, and nothing is refused for them.
 """
@@ -8,19 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tenuto.workflows.script.protocol import ScriptLoadError
+from tenuto.workflows.contracts import Script
+from tenuto.workflows.script.protocol import LoadedScript, ScriptLoadError
 
 from .calls import Call
+from .findings import calls_of
 
 
-def missing_names(calls: Iterable[Call], workspace: Path, home: Path) -> list[str]:
+def missing_names(script: Script | LoadedScript, workspace: Path, home: Path) -> list[str]:
     """A line for each name, with the first line of the script that has it.
 
     Args:
-        calls: of the script.
+        script: one that loads. The types of a Python script are checked by its loader, names with them.
         workspace: where its run works.
         home: `TENUTO_HOME`.
     """
+    calls = calls_of(script)
     agents, workflows = list(_named(calls, "agent", "agent_type")), list(_named(calls, "workflow", "name"))
     lines: list[str] = []
     if agents:
@@ -37,6 +40,13 @@ def missing_names(calls: Iterable[Call], workspace: Path, home: Path) -> list[st
         reason = _no_workflow(name, workspace, home)
         if reason is not None:
             lines.append(f"line {line} runs the workflow {name!r}, and {reason}")
+    if script.dialect == "javascript":
+        from .javascript_names import unknown_names
+
+        lines += [
+            f"line {line} uses {name!r}, which is neither the script's nor of the API: it is not defined there"
+            for name, line in unknown_names(script.source)
+        ]
     return lines
 
 
