@@ -1,4 +1,4 @@
-"""Scenarios of patterns, people, merging and long logs, and all there are together."""
+"""Scenarios of patterns, people, merging, long logs and languages, and all there are together."""
 
 from __future__ import annotations
 
@@ -57,6 +57,13 @@ async def main(args):
     trees = await parallel([agent(each, isolation="worktree", merge="queue") for each in prompts])
     return [trees, await agent("look", inputs=["a.txt", "src/*.py"])]
 """
+LOCALE_JS = """export const meta = { name: 'locale', description: 'Words and numbers as people write them' }
+const words = ['zebra', 'Äpfel', 'apple', 'Zoo', 'item 10', 'item 9'].sort((a, b) => a.localeCompare(b))
+const natural = ['item 10', 'item 9'].sort(new Intl.Collator('en', { numeric: true }).compare)
+const usd = new Intl.NumberFormat('en-US', { style: 'currency', currency: 'USD' }).format(1234.5)
+const day = new Date(0).toLocaleDateString('en-US', { dateStyle: 'long', timeZone: 'UTC' })
+return await agent([...words, ...natural, (1234567.891).toLocaleString(), usd, day].join(' | '))
+"""
 
 LATER: dict[str, Scenario] = {
     "orchestration-patterns-python-v1": replace(
@@ -69,5 +76,6 @@ LATER: dict[str, Scenario] = {
     ),
     "orchestration-people-javascript-v1": replace(orchestration(PEOPLE_JS, "people.js"), answered=True),
     "orchestration-merged-v1": orchestration(MERGED_PY, "merged.py", limits=RunLimits(concurrency=1), **PREPARED),
+    "orchestration-locale-javascript-v1": orchestration(LOCALE_JS, "locale.js", locale=True),
 }
 ALL = {**SCENARIOS, **LATER}
