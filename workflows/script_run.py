@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from .bounds import TITLE_CHARS, cut
     from .carry_contracts import OpenCall, ScriptState
     from .contracts import Script
+    from .missing_arguments import reaches_into_arguments
     from .patterns import PATTERNS
     from .script import dialects
     from .script.protocol import (
@@ -153,11 +154,9 @@ class ScriptRun:
 
     def _explained(self, failed: Failed) -> str:
         """What the script threw; where it reached into arguments that nobody gave, with that."""
-        lines = self._script.source.split("\n")
-        line = lines[failed.line - 1] if failed.line is not None and 0 < failed.line <= len(lines) else ""
-        missed = not self._has_args and failed.message.startswith("TypeError: ") and re.search(r"\bargs\b", line)
-        given = "and none were given" + ("" if self._depth else ": --args JSON")
-        return f"{failed.message} (it reads `args`, {given})" if missed else failed.message
+        if self._has_args or not reaches_into_arguments(self._script.source, failed):
+            return failed.message
+        return f"{failed.message} (it reads `args`, and none were given{'' if self._depth else ': --args JSON'})"
 
     def _check_interpreter(self) -> None:
         """Fail the Workflow Task, which leaves the run as it is, on a Worker that might replay it otherwise."""

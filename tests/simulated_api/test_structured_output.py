@@ -166,3 +166,11 @@ async def test_streamed_json_is_the_same_value(ask: Ask) -> None:
     form = {"format": {"type": "json_schema", "schema": transform_schema(Report)}}
     whole, streamed = await ask(output_config=form), await ask(output_config=form, stream=True)
     assert [b.text for b in whole.content if b.type == "text"] == [b.text for b in streamed.content if b.type == "text"]
+
+
+@pytest.mark.parametrize(("name", "whole"), [("prNumber", True), ("lines", True), ("confidence", False)])
+def test_a_number_without_bounds_is_a_whole_one_unless_it_is_a_share(name: str, whole: bool) -> None:
+    schema = {"type": "object", "required": [name], "properties": {name: {"type": "number"}}}
+    values = [value_for(schema, seed=str(seed), topic="x")[name] for seed in range(20)]
+    assert all(isinstance(value, int) for value in values) is whole
+    assert whole or all(0 <= value <= 1 for value in values)

@@ -244,18 +244,32 @@ async def test_an_unknown_workflow_is_an_error_that_lists_those_there_are(stage:
     assert "nope" in report.result
 
 
-@pytest.mark.parametrize(("given", "told"), [({}, True), ({"args": {}, "has_args": True}, False)], ids=["none", "some"])
+DIRECTLY = "return args.folder.name"
+RENAMED = "const a = typeof args === 'string' ? JSON.parse(args) : args; const other = {}\nreturn a.folder.name"
+ELSEWHERE = "const other = {}\nreturn other.folder.name"
+
+
+@pytest.mark.parametrize(
+    ("body", "given", "told"),
+    [
+        (DIRECTLY, {}, True),
+        (DIRECTLY, {"args": {}, "has_args": True}, False),
+        (RENAMED, {}, True),
+        (ELSEWHERE, {}, False),
+    ],
+    ids=["none", "some", "renamed", "elsewhere"],
+)
 async def test_a_script_that_reaches_into_arguments_is_told_when_there_were_none(
-    stage: Stage, given: dict[str, Any], told: bool
+    stage: Stage, body: str, given: dict[str, Any], told: bool
 ) -> None:
-    script = "export const meta = { name: 'n', description: 'd' };\nreturn args.folder.name;\n"
+    script = f"export const meta = {{ name: 'n', description: 'd' }};\n{body};\n"
     async with stage.playing():
         handle = await stage.start(script, "s.js", **given)
         with pytest.raises(WorkflowFailureError):
             await handle.result()
     report = await stage.report(handle)
     assert report.error is not None
-    assert report.error.line == 2
+    assert report.error.line == 1 + len(body.splitlines())
     assert ("none were given: --args JSON" in report.error.message) is told
     assert "of undefined" in report.error.message
 

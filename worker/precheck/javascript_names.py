@@ -50,6 +50,6 @@ def _own_name(node: Node) -> list[str]:
     named = None
     if node.type in _FUNCTIONS:
         named = node.child_by_field_name("name")
-    elif node.type == "unary_expression" and (node.child(0) is not None and node.child(0).type == "typeof"):  # type: ignore[union-attr]
+    elif node.type == "unary_expression" and (node.text or b"").startswith(b"typeof"):
         named = node.child_by_field_name("argument")
     return [] if named is None or named.type != "identifier" else [(named.text or b"").decode("utf-8", "replace")]

@@ -201,6 +201,9 @@ class _Maker:
         return text if most is None else text[:most].rstrip() or text[:most]
 
     def _number(self, schema: dict[str, Any], name: str, *, whole: bool) -> int | float:
+        # A number without bounds is a count or an id more often than not, and a whole one is a number as well.
+        share = re.search("score|confidence|probab|ratio", name, re.I)
+        whole = whole or not (share or any(key in schema for key in _TYPE_KEYWORDS["number"]))
         step = schema.get("multipleOf") or (1 if whole else None)
         aside = step or 0  # how far an exclusive bound is from the nearest value
         lows = [schema[key] + extra for key, extra in (("minimum", 0), ("exclusiveMinimum", aside)) if key in schema]
@@ -208,7 +211,7 @@ class _Maker:
         high = min(highs, default=None)
         low = max(lows, default=0 if high is None or high >= 0 else high - 100)
         if high is None:
-            high = low + (1 if not whole and re.search("score|confidence|probab|ratio", name, re.I) else 100)
+            high = low + (1 if share and not whole else 100)
         if step is None:
             value = low + (high - low) * self.rng.randint(1, 999) / 1000
             return round(value, 2) if low < round(value, 2) < high else value

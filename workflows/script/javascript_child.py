@@ -52,8 +52,8 @@ class Interpreter:
         parts = ("url.js", "steps.js", "gates.js", "people.js", "reviews.js", "prelude.js")
         self._prelude = "".join(here.with_name(name).read_text(encoding="utf-8") for name in parts)
         # A text of its own, for the few scripts that need it: it takes longer to read than all the rest.
-        parts = ("locale_numbers.js", "locale_text.js", "locale_dates.js")
-        self._locale = "".join(here.with_name(name).read_text(encoding="utf-8") for name in parts)
+        locale = ("locale_numbers.js", "locale_text.js", "locale_dates.js")
+        self._locale = "".join(here.with_name(name).read_text(encoding="utf-8") for name in locale)
         self._stack_bytes = stack_bytes() // 2  # the other half is for native functions on top of it
 
     def context(self) -> Any:
