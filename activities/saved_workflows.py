@@ -63,6 +63,18 @@ def find(name: str, workspace: Path | None, home: Path) -> Path:
     raise UnknownWorkflow(f"no saved workflow is named {name!r}; there are: {known or 'none'}")
 
 
+def script_at(path: str, workspace: Path | None) -> Path:
+    """The file that a script names by its path, within the workspace unless absolute.
+
+    Raises:
+        UnknownWorkflow: there is none.
+    """
+    found = (workspace or Path()) / Path(path).expanduser()
+    if not found.is_file():
+        raise UnknownWorkflow(f"there is no script at {found}")
+    return found
+
+
 def listing(workspace: Path | None, home: Path) -> list[SavedWorkflow]:
     """All saved workflows, nearest first: a name that occurs again is shadowed. Arguments as `find`."""
     found = []
@@ -115,9 +127,7 @@ class ScriptActivities:
     def _load(self, input: LoadScriptInput) -> Script:
         workspace = Path(input.workspace) if input.workspace else None
         if input.script_path is not None:
-            path = (workspace or Path()) / Path(input.script_path).expanduser()
-            if not path.is_file():
-                raise UnknownWorkflow(f"there is no script at {path}")
+            path = script_at(input.script_path, workspace)
         else:
             path = find(input.name or "", workspace, self._home)
         script = read_script(path)

@@ -168,9 +168,18 @@ async def test_streamed_json_is_the_same_value(ask: Ask) -> None:
     assert [b.text for b in whole.content if b.type == "text"] == [b.text for b in streamed.content if b.type == "text"]
 
 
-@pytest.mark.parametrize(("name", "whole"), [("prNumber", True), ("lines", True), ("confidence", False)])
-def test_a_number_without_bounds_is_a_whole_one_unless_it_is_a_share(name: str, whole: bool) -> None:
-    schema = {"type": "object", "required": [name], "properties": {name: {"type": "number"}}}
+@pytest.mark.parametrize(
+    ("name", "bounds", "whole"),
+    [
+        ("prNumber", {}, True),
+        ("count", {"minimum": 0}, True),
+        ("index", {"minimum": 0, "maximum": 3}, True),
+        ("confidence", {}, False),
+        ("weight", {"minimum": 0, "maximum": 1}, False),
+        ("price", {"multipleOf": 0.25}, False),
+    ],
+)
+def test_a_number_is_a_whole_one_unless_it_is_a_share(name: str, bounds: dict[str, float], whole: bool) -> None:
+    schema = {"type": "object", "required": [name], "properties": {name: {"type": "number", **bounds}}}
     values = [value_for(schema, seed=str(seed), topic="x")[name] for seed in range(20)]
     assert all(isinstance(value, int) for value in values) is whole
-    assert whole or all(0 <= value <= 1 for value in values)

@@ -160,12 +160,13 @@ def test_names_that_are_not_there_are_told_once_with_their_first_line(tmp_path: 
         "await agent('c', { agentType: 'mason' });\n"
         "await agent('d', { agentType: 'mason' }); await agent('e', { agentType: pick() });\n"
         "await workflow('saved', { name: 'no name of a workflow' }); await workflow({ scriptPath: 'made/later.js' });\n"
-        "await workflow('lost');\n"
+        "await workflow('lost'); await workflow({ scriptPath: '.claude/workflows/saved.js' }, 'x');\n"
     )
-    first, second, third = missing_names(script, tmp_path, tmp_path / "home")
+    first, second, third, fourth = missing_names(script, tmp_path, tmp_path / "home")
     assert first.startswith("line 3 asks for the agent type 'mason', and there are: Explore, Plan, general-purpose,")
     assert second == "line 6 runs the workflow 'lost', and no saved workflow is named 'lost'; there are: saved"
-    assert third.startswith("line 4 uses 'pick', which is neither")
+    assert third == f"line 5 runs the script 'made/later.js', and there is no script at {tmp_path}/made/later.js"
+    assert fourth.startswith("line 4 uses 'pick', which is neither")
 
 
 BINDING = """export const meta = { name: 'n', description: 'd' };

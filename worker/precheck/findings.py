@@ -11,12 +11,10 @@ from tenuto.workflows.contracts import RunInput, Script
 from tenuto.workflows.policy.decide import Rules
 from tenuto.workflows.policy.refusals import Refusal
 from tenuto.workflows.policy.rules import RuleError, parse, rule_text
-from tenuto.workflows.script.protocol import LoadedScript
 from tenuto.workflows.setup_contracts import AgentDefinition, Policy
 
 from .calls import UNKNOWN, Call
-from .javascript_calls import javascript_calls
-from .python_calls import python_calls
+from .script_calls import calls_of
 
 _SHOWN_MAX = 60
 
@@ -48,11 +46,6 @@ def precheck(run_input: RunInput, workspace: Path) -> Findings:
 
     definitions, _ = load_definitions(workspace, Path.home())
     return Findings(refused, withheld(names, definitions, rules))
-
-
-def calls_of(script: Script | LoadedScript) -> list[Call]:
-    """The calls of a script in the order of its lines."""
-    return python_calls(script.source) if script.dialect == "python" else javascript_calls(script.source)
 
 
 def refusals(call: Call, rules: Rules, workspace: str) -> Iterator[str]:

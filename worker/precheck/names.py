@@ -5,14 +5,18 @@ Both may come to be while it runs, and a script may catch the error: they are to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tenuto.workflows.contracts import Script
 from tenuto.workflows.script.protocol import LoadedScript, ScriptLoadError
 
 from .calls import Call
-from .findings import calls_of
+from .script_calls import calls_of
+
+if TYPE_CHECKING:
+    from tenuto.workflows.contracts import Script
 
 
 def missing_names(script: Script | LoadedScript, workspace: Path, home: Path) -> list[str]:
@@ -24,7 +28,8 @@ def missing_names(script: Script | LoadedScript, workspace: Path, home: Path) ->
         home: `TENUTO_HOME`.
     """
     calls = calls_of(script)
-    agents, workflows = list(_named(calls, "agent", "agent_type")), list(_named(calls, "workflow", "name"))
+    agents = list(_first_of((call.text("agent_type"), call.line) for call in calls if call.function == "agent"))
+    workflows = [call for call in calls if call.function == "workflow"]
     lines: list[str] = []
     if agents:
         from tenuto.activities.instructions.agent_definitions import load_definitions
@@ -36,10 +41,16 @@ def missing_names(script: Script | LoadedScript, workspace: Path, home: Path) ->
             for name, line in agents
             if name not in known
         ]
-    for name, line in workflows:
-        reason = _no_workflow(name, workspace, home)
+    if workflows:
+        from tenuto.activities.saved_workflows import find, script_at
+    for name, line in _first_of((call.text("name"), call.line) for call in workflows):
+        reason = _missing(partial(find, name, workspace, home))
         if reason is not None:
             lines.append(f"line {line} runs the workflow {name!r}, and {reason}")
+    for path, line in _first_of((_path_in(call), call.line) for call in workflows):
+        reason = _missing(partial(script_at, path, workspace))
+        if reason is not None:
+            lines.append(f"line {line} runs the script {path!r}, and {reason}")
     if script.dialect == "javascript":
         from .javascript_names import unknown_names
 
@@ -50,20 +61,27 @@ def missing_names(script: Script | LoadedScript, workspace: Path, home: Path) ->
     return lines
 
 
-def _named(calls: Iterable[Call], function: str, field: str) -> Iterator[tuple[str, int]]:
+def _first_of(names: Iterable[tuple[str | None, int]]) -> Iterator[tuple[str, int]]:
     seen: set[str] = set()
-    for call in calls:
-        name = call.text(field) if call.function == function else None
+    for name, line in names:
         if name is not None and name not in seen:
             seen.add(name)
-            yield name, call.line
+            yield name, line
 
 
-def _no_workflow(name: str, workspace: Path, home: Path) -> str | None:
-    from tenuto.activities.saved_workflows import UnknownWorkflow, find
+def _path_in(call: Call) -> str | None:
+    """The path in `workflow({scriptPath: PATH}, …)`."""
+    given = call.values.get("name")
+    path = given.get("scriptPath", given.get("script_path")) if isinstance(given, dict) else None
+    return path if isinstance(path, str) else None
+
+
+def _missing(look: Callable[[], Path]) -> str | None:
+    """Why there is no such workflow."""
+    from tenuto.activities.saved_workflows import UnknownWorkflow, read_script
 
     try:
-        find(name, workspace, home)
+        read_script(look())
     except UnknownWorkflow as error:
         return str(error)
     except ScriptLoadError as error:

@@ -48,7 +48,8 @@ def value_for(schema: dict[str, Any], *, seed: str, topic: str) -> Any:
     reason = ""
     for attempt in range(ATTEMPTS_MAX):
         try:
-            value = _Maker(schema, random.Random(f"{seed}/{attempt}"), topic, wide=attempt % 2 == 0).make(schema)
+            rng, wide, whole = random.Random(f"{seed}/{attempt}"), attempt % 2 == 0, attempt < ATTEMPTS_MAX // 2
+            value = _Maker(schema, rng, topic, wide=wide, whole=whole).make(schema)
         except NoValue as error:
             reason = str(error)
             continue
@@ -60,10 +61,13 @@ def value_for(schema: dict[str, Any], *, seed: str, topic: str) -> Any:
 
 
 class _Maker:
-    """One attempt. Not `wide`, it leaves out whatever is optional."""
+    """One attempt. Not `wide`, it leaves out whatever is optional.
 
-    def __init__(self, root: dict[str, Any], rng: random.Random, topic: str, *, wide: bool) -> None:
-        self.root, self.rng, self.topic, self.wide = root, rng, topic, wide
+    With `whole` numbers are whole ones: they are counts, indices and ids more often than not. Shares are not.
+    """
+
+    def __init__(self, root: dict[str, Any], rng: random.Random, topic: str, *, wide: bool, whole: bool) -> None:
+        self.root, self.rng, self.topic, self.wide, self.whole = root, rng, topic, wide, whole
 
     def make(self, schema: Any, name: str = "value", depth: int = 0) -> Any:
         if schema is False or depth > DEPTH_LIMIT:
@@ -201,9 +205,8 @@ class _Maker:
         return text if most is None else text[:most].rstrip() or text[:most]
 
     def _number(self, schema: dict[str, Any], name: str, *, whole: bool) -> int | float:
-        # A number without bounds is a count or an id more often than not, and a whole one is a number as well.
         share = re.search("score|confidence|probab|ratio", name, re.I)
-        whole = whole or not (share or any(key in schema for key in _TYPE_KEYWORDS["number"]))
+        whole = whole or (self.whole and not (share or "multipleOf" in schema or self._fine(schema)))
         step = schema.get("multipleOf") or (1 if whole else None)
         aside = step or 0  # how far an exclusive bound is from the nearest value
         lows = [schema[key] + extra for key, extra in (("minimum", 0), ("exclusiveMinimum", aside)) if key in schema]
@@ -220,6 +223,14 @@ class _Maker:
             raise NoValue(f"no multiple of {step} from {low} to {high}")
         stepped = self.rng.randint(smallest, largest) * step
         return int(stepped) if whole else round(stepped, 9)
+
+    @staticmethod
+    def _fine(schema: dict[str, Any]) -> bool:
+        """Whether its bounds are fractions, or as near to each other as those of a share."""
+        highs = [schema[key] for key in ("maximum", "exclusiveMaximum") if key in schema]
+        lows = [schema[key] for key in ("minimum", "exclusiveMinimum") if key in schema]
+        near = bool(highs) and 0 <= min(highs) - max(lows, default=0) <= 1
+        return near or any(bound != int(bound) for bound in highs + lows)
 
 
 def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
