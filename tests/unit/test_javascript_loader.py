@@ -93,6 +93,7 @@ def test_only_comments_and_blanks_may_come_before_meta(head: str) -> None:
     [
         (META + "import a from 'a';", "`import` is not available", (2, 1)),
         (META + "const a = await import('a');", "`import()`", (2, 17)),
+        (META + "const here = import.meta.url;", "`import.meta`", (2, 14)),
         (META + "  export { x };", "only `meta`", (2, 3)),
         (META + "export * from 'x';", "only `meta`", (2, 1)),
         (META + "export default {};", "`export default`", (2, 1)),
@@ -184,6 +185,7 @@ def test_a_script_of_another_tool_is_told_how_it_becomes_one_of_ours(
         "const phase = (title, run) => run();\nreturn phase('Find', () => 1);",
         "if (typeof module !== 'undefined') module.exports = { meta };\nreturn 1;",
         "const fs = typeof require === 'function' ? require('fs') : null;\nreturn fs;",
+        "function Made() { return new.target }\nreturn new Made();",
     ],
 )
 def test_what_a_script_binds_itself_or_asks_for_first_is_its_own_affair(body: str) -> None:

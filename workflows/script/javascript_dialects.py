@@ -22,6 +22,7 @@ _SHAPES = Query(
     (import_statement) @import
     (export_statement) @export
     (call_expression function: (import)) @dynamic_import
+    (meta_property) @meta_property
     ((call_expression function: (identifier) @name) @require (#eq? @name "require"))
     ((member_expression object: (identifier) @left property: (property_identifier) @right) @module_exports
         (#eq? @left "module") (#eq? @right "exports"))
@@ -50,6 +51,7 @@ _NO_MODULES = (
 
 _NO_IMPORT = "`import` is not available: a script has no modules"
 _NO_IMPORT_CALL = "`import()` is not available: a script has no modules"
+_NO_IMPORT_META = "`import.meta` is not available: a script has no modules, and no place of its own"
 _NO_EXPORTS = "`module.exports` is not available: this is not a CommonJS module"
 _NO_REQUIRE = "`require()` is not available: this is not a CommonJS module"
 _BODY_HINT = (
@@ -79,6 +81,9 @@ def first_foreign(root: Node, meta: Node | None) -> Foreign | None:
     own |= {name.text for name in found.get("asked", [])}  # what a script asks for first, it can do without
     places = [Foreign(node, _NO_IMPORT_CALL, _NO_MODULES) for node in found.get("dynamic_import", [])]
     places += [Foreign(node, _NO_IMPORT, _import_hint(node)) for node in found.get("import", [])]
+    for node in found.get("meta_property", []):
+        if (node.text or b"").startswith(b"import"):  # the other is new.target
+            places.append(Foreign(node, _NO_IMPORT_META, _NO_MODULES))
     if b"module" not in own:
         places += [Foreign(node, _NO_EXPORTS, _BODY_HINT) for node in found.get("module_exports", [])]
     if b"require" not in own:
