@@ -183,3 +183,9 @@ def test_a_number_is_a_whole_one_unless_it_is_a_share(name: str, bounds: dict[st
     schema = {"type": "object", "required": [name], "properties": {name: {"type": "number", **bounds}}}
     values = [value_for(schema, seed=str(seed), topic="x")[name] for seed in range(20)]
     assert all(isinstance(value, int) for value in values) is whole
+
+
+@pytest.mark.parametrize(("bounds", "count"), [({}, 2), ({"maxProperties": 1}, 1), ({"maxProperties": 0}, 0)])
+def test_a_map_is_not_empty_where_it_may_hold_something(bounds: dict[str, int], count: int) -> None:
+    schema = {"type": "object", "additionalProperties": {"type": "integer"}, **bounds}
+    assert len(value_for(schema, seed="x", topic="x")) == count

@@ -161,8 +161,10 @@ class _Maker:
         for key in required:
             if key not in found:
                 found[key] = self.make(more, key, depth + 1)
-        number = 1
-        while len(found) < schema.get("minProperties", 0):
+        number, least = 1, schema.get("minProperties", 0)
+        if isinstance(more, dict) and not properties and self.wide and depth < DEPTH_MAX:
+            least = max(least, min(2, schema.get("maxProperties", 2)))  # a map of things by their names
+        while len(found) < least:
             found.setdefault(f"key{number}", self.make(more, f"key{number}", depth + 1))
             number += 1
         return found
