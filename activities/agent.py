@@ -24,6 +24,7 @@ from tenuto.workflows.share_contracts import AgentFailureDetails
 
 from .agent_record import counts_of, write_record
 from .allowance import NeedsShare
+from .ceilings import Ceilings
 from .conversation import Conversation
 from .credentials import Credentials
 from .errors import AgentFailed, Verdict, classify
@@ -70,6 +71,7 @@ class AgentActivities:
         self._holds = RunHolds(tell)
         self._api = MessagesApi(credentials, simulated_url)
         self._forms = OutputForms()
+        self._ceilings = Ceilings(store)
 
     @activity.defn(name="run_agent")
     async def run_agent(self, input: RunAgentInput) -> RunAgentResult:
@@ -82,7 +84,10 @@ class AgentActivities:
         before = _before(activity.info())
         overload = Overload(before.overloaded_since, before.turns, self._overload_s)
         attempt = _Attempt(
-            self._store, self._api, self._forms, self._equipment, self._holds, overload=overload, input=input
+            *(self._store, self._api, self._forms, self._equipment, self._holds),
+            ceilings=self._ceilings,
+            overload=overload,
+            input=input,
         )
         return await attempt.run()
 
@@ -107,6 +112,7 @@ class _Attempt:
         equipment: Equipment,
         holds: RunHolds,
         *,
+        ceilings: Ceilings,
         overload: Overload,
         input: RunAgentInput,
     ) -> None:
@@ -115,6 +121,7 @@ class _Attempt:
         self._work: Work | None = None
         self._kept: KeptWork | None = None
         self._api = api
+        self._ceilings = ceilings
         self._forms = forms
         self._input = input
         self._transcript = Transcript(store, folder_of(input.run_id, input.agent), self._say)
@@ -169,6 +176,7 @@ class _Attempt:
             transcript,
             self._form(),
             self._api,
+            self._ceilings,
             say=self._say,
             outfit=work.outfit,
             lost=self._lost_before(),

@@ -2,7 +2,8 @@
 
 The ceilings are the call's own (`maxUsd`), at which the agent ends, and its share of the run's, at which it asks for a
 larger one. `max_tokens` of a request is lowered to what is left; where that would be so little that answers are cut
-off, the conversation stops first, as long as stopping may help.
+off, the conversation stops first, as long as stopping may help. It stops as well where a ceiling was lowered meanwhile,
+or set where there was none.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ MARGIN_USD = 2e-9
 
 
 class NeedsShare(AgentError):
-    """The conversation stops before a request that does not fit into its share."""
+    """The conversation stops before a request that does not fit into its share, or whose share is void."""
 
     def __init__(self, ask: ShareAsk) -> None:
         super().__init__("waits for a larger share of the run's ceilings")
@@ -62,30 +63,59 @@ class Allowance:
         if self._share is None and self._own_usd is None:
             return made
         input, full = self._input(request), int(request["max_tokens"])
-        if self.maybe_asked and self._share is not None:
-            self.lost = self.lost.plus(self._answer_to(input))
-        self.maybe_asked = False
-        floor = min(full, max(FLOOR_TOKENS, CUT_TIMES * self._cut_at()))
-        ordinary = min(full, max(floor, ORDINARY_TOKENS))
+        if self._share is not None:
+            self._count_cut_off(input)
+            self.maybe_asked = False
+        floor, ordinary = self._least(full)
         own = self._fit_own(input, floor)
         within = self._fit_share(input)
         if within < (floor if self._fresh else min(ordinary, own)):
-            most = self._cost(input, min(full, own))
-            raise NeedsShare(
-                ShareAsk(
-                    floor=self._cost(input, floor),
-                    least=self._cost(input, min(ordinary, own)),
-                    most=Cost(**{name: AHEAD * value for name, value in most}),
-                )
-            )
+            raise NeedsShare(self._ask(input, floor, min(ordinary, own), min(full, own)))
         made["max_tokens"] = min(full, own, within)
         return made
 
-    def _answer_to(self, input: Input) -> Usage:
-        """What an ordinary answer costs at the most, as far as it fits into the share that was there for it."""
-        tokens = max(0, min(ORDINARY_TOKENS, self._fit_share(input)))
-        usd = self._usd(input, tokens) if self._in_dollars else 0.0
-        return Usage(cache_creation_input_tokens=input.tokens, output_tokens=tokens, usd=usd)
+    @property
+    def ceilings(self) -> int:
+        """How often ceilings had been lowered when this conversation was given what it has."""
+        return 0 if self._share is None else self._share.ceilings
+
+    def void(self, request: Mapping[str, Any], ceilings: int) -> NeedsShare:
+        """Ceilings were lowered since: what to stop with before a request, which is as it was before `fit`.
+
+        Args:
+            ceilings: how often they were.
+        """
+        input, full = self._input(request), int(request["max_tokens"])
+        self._count_cut_off(input)
+        floor, ordinary = self._least(full)
+        own = self._fit_own(input, floor)
+        ask = self._ask(input, floor, min(ordinary, own), min(full, own))
+        return NeedsShare(ask.model_copy(update={"ceilings": ceilings}))
+
+    def sent(self) -> None:
+        """A request is about to be sent: whether an earlier attempt did so does not matter any more."""
+        self.maybe_asked = False
+
+    def _least(self, full: int) -> tuple[int, int]:
+        """Tokens of the shortest answer that is of use, and of an ordinary one."""
+        floor = min(full, max(FLOOR_TOKENS, CUT_TIMES * self._cut_at()))
+        return floor, min(full, max(floor, ORDINARY_TOKENS))
+
+    def _ask(self, input: Input, floor: int, least: int, most: int) -> ShareAsk:
+        largest = self._cost(input, most)
+        return ShareAsk(
+            floor=self._cost(input, floor),
+            least=self._cost(input, least),
+            most=Cost(**{name: AHEAD * value for name, value in largest}),
+        )
+
+    def _count_cut_off(self, input: Input) -> None:
+        """An ordinary answer to what an attempt may have sent that was cut off, as far as the share had room for it."""
+        if self.maybe_asked:
+            tokens = max(0, min(ORDINARY_TOKENS, self._fit_share(input)))
+            usd = usd_most(self._model, input, tokens) or 0.0
+            answer = Usage(cache_creation_input_tokens=input.tokens, output_tokens=tokens, usd=usd)
+            self.lost = self.lost.plus(answer)
 
     @property
     def _fresh(self) -> bool:
@@ -127,12 +157,13 @@ class Allowance:
         return math.floor((usd - read - MARGIN_USD) / per_token)
 
     def _cost(self, input: Input, max_tokens: int) -> Cost:
-        usd = self._usd(input, max_tokens) + MARGIN_USD if self._in_dollars else 0.0
-        return Cost(usd=usd, tokens=tokens_most(input, max_tokens), output_tokens=max_tokens + input.summary)
-
-    @property
-    def _in_dollars(self) -> bool:
-        return self._own_usd is not None or (self._share is not None and self._share.usd is not None)
+        # Where the price is not known there is no ceiling in dollars that could be kept: `fit` fails first.
+        usd = usd_most(self._model, input, max_tokens)
+        return Cost(
+            usd=0.0 if usd is None else usd + MARGIN_USD,
+            tokens=tokens_most(input, max_tokens),
+            output_tokens=max_tokens + input.summary,
+        )
 
     def _usd(self, input: Input, max_tokens: int) -> float:
         usd = usd_most(self._model, input, max_tokens)

@@ -17,6 +17,7 @@ from tenuto.workflows.contracts import RunAgentInput, Usage
 from . import prices
 from .agent_request import MAX_TOKENS, AgentRequests
 from .allowance import Allowance
+from .ceilings import Ceilings
 from .errors import AgentFailed
 from .messages_api import MessagesApi
 from .next_step import CALL_AGAIN, Ask, Done, UseTools, next_step
@@ -38,6 +39,7 @@ class Conversation:
         transcript: what was said so far; its last turn of tools may have been begun by an attempt that was lost.
         say: told what is going on, in a few words.
         lost: of requests of earlier attempts whose answer broke off.
+        ceilings: where to see that a ceiling was lowered.
         maybe_asked: whether an attempt was cut off that may have sent the next request.
         accepted: told, with the moment (monotonic) at which it was sent, that the API took a request.
     """
@@ -48,6 +50,7 @@ class Conversation:
         transcript: Transcript,
         form: OutputForm | None,
         api: MessagesApi,
+        ceilings: Ceilings,
         *,
         say: Callable[[str], None],
         outfit: Outfit = PLAIN,
@@ -59,6 +62,7 @@ class Conversation:
         self._transcript = transcript
         self._form = form
         self._api = api
+        self._ceilings = ceilings
         self._say = say
         self._accepted = accepted
         self._requests = AgentRequests(input, form, outfit, api.context)
@@ -123,9 +127,10 @@ class Conversation:
         await transcript.keep()
 
     async def _turn(self) -> None:
-        request = self._allowance.fit(self._requests.build(self._transcript.messages))
+        built = self._requests.build(self._transcript.messages)
+        request = self._allowance.fit(built)
         try:
-            response = await self._asked(request)
+            response = await self._asked(request, built)
         except Stalled as error:
             self._stalls += 1
             if self._stalls >= STALLS_MAX:
@@ -140,13 +145,21 @@ class Conversation:
         self._stalls = 0
         self._transcript.add(self._answer(request, response))
 
-    async def _asked(self, request: dict[str, Any]) -> Response:
+    async def _asked(self, request: dict[str, Any], built: dict[str, Any]) -> Response:
+        async def check() -> None:
+            input, allowance = self._input, self._allowance
+            lowered = await self._ceilings.lowered(input.run_id, input.phase, self._say)
+            if lowered > allowance.ceilings:
+                raise allowance.void(built, lowered)
+            allowance.sent()
+
         try:
             return await self._api.ask(
                 request,
                 simulate=self._input.simulate,
                 stall_s=self._input.stall_ms / 1000,
                 say=self._say,
+                check=check,
                 accepted=self._accepted,
                 begun=self._begun,
             )

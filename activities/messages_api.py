@@ -27,6 +27,10 @@ REFUSED_S = 15.0
 SIMULATED_KEY = "simulated"
 
 
+async def _nothing() -> None:
+    """Nothing keeps a request from being sent."""
+
+
 class MessagesApi:
     """One per Worker: its clients, one gate per credential, and one before prefixes that siblings share.
 
@@ -53,15 +57,18 @@ class MessagesApi:
         simulate: bool,
         stall_s: float,
         say: Callable[[str], None],
+        check: Callable[[], Awaitable[None]] = _nothing,
         accepted: Callable[[float], None] = lambda _asked_at: None,
         begun: Callable[[Response], None] = lambda _response: None,
     ) -> Response:
         """Send one request; on a 401 send it again at once on the next credential.
 
-        `say` is told, in a few words, what is going on; `accepted`, with the moment (monotonic) at which it was sent,
-        that the API began to answer the request; `begun` sees the answer from there on.
+        `say` is told, in a few words, what is going on; `check` is called when nothing is left to be waited for, and
+        what it raises keeps the request from being sent; `accepted` is told, with the moment (monotonic) at which it
+        was sent, that the API began to answer the request; `begun` sees the answer from there on.
 
         Raises:
+            What `check` raises.
             NoCredential: there is none.
             RetryLater: the credential's gate stays closed for long, or it was refused a moment ago.
             anthropic.AuthenticationError: the last credential was rejected too.
@@ -71,7 +78,7 @@ class MessagesApi:
         for left, source in enumerate(sources, 1 - len(sources)):
             try:
                 self._check_refused(source)
-                return await self._ask_on(source, request, stall_s, say, accepted=accepted, begun=begun)
+                return await self._ask_on(source, request, stall_s, say, check, accepted=accepted, begun=begun)
             except anthropic.AuthenticationError:
                 self._rejected_at[source] = time.monotonic()
                 if left == 0:
@@ -135,6 +142,7 @@ class MessagesApi:
         request: Mapping[str, Any],
         stall_s: float,
         say: Callable[[str], None],
+        check: Callable[[], Awaitable[None]],
         *,
         accepted: Callable[[float], None],
         begun: Callable[[Response], None],
@@ -143,6 +151,7 @@ class MessagesApi:
         async with gate.place(say):
             passage = await self._passage(source, gate, request, say)
             try:
+                await check()
                 return await self._send(source, passage, request, stall_s, say=say, accepted=accepted, begun=begun)
             except anthropic.APIStatusError as error:
                 verdict = classify(error)

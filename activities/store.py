@@ -8,6 +8,7 @@ Layout:
     runs/{run}/result.json                      the result, whole
     runs/{run}/input.json                       script, arguments and limits
     runs/{run}/log/{part:06d}.jsonl             narrator lines, in batches
+    runs/{run}/ceilings.json                    how often ceilings were lowered, by scope
     runs/{run}/agents/{agent}/record.json       prompt, result, usage, outcome of one agent, and its last messages
     runs/{run}/agents/{agent}/turns/{n:06d}.json  messages of its conversation from the nth on, up to the next object
     payloads/{workflow}/{hh}/{sha256}           payloads too large for a history

@@ -56,9 +56,9 @@ def input_of(request: Mapping[str, Any], counted: int | None, new: Sequence[Mapp
     fixed = len(tool_text(request.get("tools"))) // BYTES_PER_TOKEN + (TOOLS_TOKENS if tools else 0)
     form = (request.get("output_config") or {}).get("format")
     fixed += _tokens(form) + TOOLS_TOKENS if form else 0
-    tokens = fixed + sum(map(_tokens, request.get("system") or ())) + sum(map(_message, request["messages"]))
+    tokens = fixed + sum(map(_tokens, request.get("system") or ())) + sum(map(message_tokens, request["messages"]))
     if counted is not None:
-        tokens = min(tokens, counted + sum(map(_message, new)))
+        tokens = min(tokens, counted + sum(map(message_tokens, new)))
     uses = sum(tool.get("max_uses", 0) for tool in tools if str(tool.get("type")).startswith(_SERVER_TOOLS))
     searches = sum(tool.get("max_uses", 0) for tool in tools if str(tool.get("type")).startswith("web_search_"))
     edits = (request.get("context_management") or {}).get("edits") or ()
@@ -90,7 +90,8 @@ def usd_most(model: str, input: Input, max_tokens: int) -> float | None:
     return whole + (input.samplings - 1) * read + (searches or 0.0)
 
 
-def _message(message: Mapping[str, Any]) -> int:
+def message_tokens(message: Mapping[str, Any]) -> int:
+    """Tokens of one message."""
     content = message["content"]
     if isinstance(content, str):
         return _text(content) + BLOCK_TOKENS

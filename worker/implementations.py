@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from tenuto.activities.agent import AgentActivities
+from tenuto.activities.ceilings import CeilingActivities
 from tenuto.activities.credentials import Credentials
 from tenuto.activities.journal import JournalActivities
 from tenuto.activities.mcp.config import configured_servers
@@ -62,6 +63,7 @@ class Implementations:
         self.all: list[Callable[..., Any]] = [
             self._agents.run_agent,
             self._agents.open_gates,
+            CeilingActivities(store).tell_ceilings,
             reports.write_report,
             reports.append_log,
             ScriptActivities(home).load_script,

@@ -47,6 +47,12 @@ class Ceiling(NamedTuple):
         """From dollars, rounded down."""
         return cls(None if usd is None else math.floor(round(usd * NANO, 3)), tokens, output_tokens)
 
+    def lower_than(self, other: Ceiling) -> bool:
+        """Whether it bounds anything that the other one leaves open, or leaves more of."""
+        return any(
+            most is not None and (before is None or most < before) for most, before in zip(self, other, strict=True)
+        )
+
     @property
     def open(self) -> bool:
         """Whether it bounds nothing."""
@@ -54,6 +60,8 @@ class Ceiling(NamedTuple):
 
 
 NOTHING, ENDLESS = Amount(), Ceiling()
+FIRST = Amount(2 * NANO, 400_000, 64_000)
+"""At most reserved for a conversation that has asked for nothing yet: a large first request of a dear model."""
 
 
 @dataclass(slots=True)
@@ -94,9 +102,16 @@ class Budget:
     _scopes: dict[str, _Scope] = field(default_factory=lambda: {RUN: _Scope()})
     _accounts: dict[str, _Account] = field(default_factory=dict)
 
-    def limit(self, scope: str, ceiling: Ceiling) -> None:
-        """Set a ceiling, above or below what is spent. What is reserved stays reserved."""
-        self._scope(scope).ceiling = ceiling
+    def limit(self, scope: str, ceiling: Ceiling) -> bool:
+        """Set a ceiling, above or below what is spent. What is reserved stays reserved.
+
+        Returns:
+            Whether it is lower than the one before, or there was none.
+        """
+        books = self._scope(scope)
+        lower = ceiling.lower_than(books.ceiling)
+        books.ceiling = ceiling
+        return lower
 
     def bounds(self, phase: str | None) -> bool:
         """Whether any ceiling holds for conversations of that phase."""
@@ -155,6 +170,26 @@ class Budget:
         """What a conversation has used in all."""
         account = self._accounts.get(key)
         return NOTHING if account is None else account.paid
+
+    def under_way(self, key: str, phase: str | None, paid: Amount, coming: Amount) -> None:
+        """A conversation is under way, and it is known what it has used in all.
+
+        What is left of its reservation stays reserved. For what it has none of, since no ceiling held when it began,
+        it has one from here on.
+
+        Args:
+            coming: what it may still use before it stops.
+        """
+        account = self._accounts.setdefault(key, _Account(self._of(phase)))
+        new, held = paid.minus(account.paid), account.reserved or NOTHING
+        rest = held.minus(new)
+        reserved = Amount(*(left if had else next for left, had, next in zip(rest, held, coming, strict=True)))
+        for scope in account.scopes:
+            books = self._scopes[scope]
+            books.spent = books.spent.plus(new)
+            books.reserved = books.reserved.minus(held).plus(reserved)
+            books.out += account.reserved is None
+        account.paid, account.reserved = account.paid.plus(new), reserved
 
     def settle(self, key: str, phase: str | None, used: Amount) -> None:
         """A conversation has stopped: `used` is what it has cost since it began. Its reservation is free again."""

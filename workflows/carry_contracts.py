@@ -154,6 +154,8 @@ class MoneyState(Wire):
     failed_as: str = ""
     failed_in_a_row: int = 0
     tripped: str = ""
+    lowered: int = 0
+    """How often ceilings were lowered over what was under way."""
 
 
 class AuthorRow(Wire):

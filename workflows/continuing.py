@@ -137,7 +137,7 @@ class Continuing:
         return (
             not (run.agents.under_way or run.steps.under_way or run.reviews.under_way or run.questions.heard)
             and not (self._begun.inside or self._loading or run.pending.inside or run.saving_log)
-            and not run.notices.under_way
+            and not (run.notices.under_way or run.purse.lowering.telling)
             and all(script.rests for script in run.scripts)
             and workflow.all_handlers_finished()
         )

@@ -57,8 +57,8 @@ class Controllable:
         return "goes on" if ended else "it was not paused, and nothing holds it up"
 
     @workflow.update(name="set_limits")
-    def set_limits(self, input: SetLimitsInput) -> str:
-        """Change how many agents run at once, how many there may be, or the ceiling in dollars."""
+    async def set_limits(self, input: SetLimitsInput) -> str:
+        """Change how many agents run at once, how many there may be, or the ceilings of money and tokens."""
         run = self.current
         given = {name: value for name, value in input.model_dump().items() if value is not None}
         if input.phases_usd is not None:
@@ -66,7 +66,9 @@ class Controllable:
         limits = run.input.limits = run.input.limits.model_copy(update=given)
         run.widen()
         run.purse.changed()
-        return limit_words(limits)
+        if await run.purse.lowering.known():
+            return limit_words(limits)
+        return f"{limit_words(limits)}; what is under way will know of it as soon as the store takes it"
 
     @set_limits.validator
     def _check_limits(self, input: SetLimitsInput) -> None:

@@ -16,16 +16,17 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 from .activity_failure import failure_of
+from .lowering import Lowering, amount_of
 
 with workflow.unsafe.imports_passed_through():
-    from .budget import NANO, NOTHING, RUN, Amount, Budget, Ceiling
+    from .budget import FIRST, NANO, NOTHING, RUN, Amount, Budget, Ceiling
     from .carry_contracts import MoneyState
     from .ceiling_words import reached, ways_on
     from .contracts import RunAgentInput, RunAgentResult
     from .failure_kinds import BUDGET, CEILING, SHARE
     from .run_state import Agent
     from .script.protocol import CallError
-    from .share_contracts import AgentFailureDetails, Cost, Share, ShareAsk
+    from .share_contracts import AgentFailureDetails, Share, ShareAsk
     from .usage import Usage
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ Aside: TypeAlias = Callable[[Awaitable[Granted]], Awaitable[Granted]]
 
 PARTS_LEAST = 4
 """No share takes more than a quarter of what is left, unless it needs that: the script may start others."""
-FIRST = Amount(2 * NANO, 400_000, 64_000)
-"""At most reserved for a conversation that has asked for nothing yet: a large first request of a dear model."""
 
 
 class OverCeiling(Exception):
@@ -52,7 +51,7 @@ class OverCeiling(Exception):
 @dataclass(slots=True, eq=False)
 class _Waiting:
     key: str
-    phase: str | None
+    agent: Agent
     floor: Amount
     """What it needs at the very least, where nobody else is under way."""
     least: Amount
@@ -61,6 +60,10 @@ class _Waiting:
     """It has cost something already: it goes before those that have not."""
     granted: asyncio.Future[Granted] = field(default_factory=asyncio.Future)
 
+    @property
+    def phase(self) -> str | None:
+        return self.agent.phase
+
 
 class Purse:
     """The ceilings of one run, nested workflows and lent agents included."""
@@ -68,6 +71,7 @@ class Purse:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._budget = Budget()
+        self.lowering = Lowering(run, self._budget, self._serve)
         self._waiting: list[_Waiting] = []
         self._first: dict[str, tuple[Amount, Amount]] = {}
         """Model -> floor and least of a first request of it, as far as they were found out."""
@@ -97,6 +101,7 @@ class Purse:
             failed_as=trip.kind,
             failed_in_a_row=trip.row,
             tripped=trip.reason,
+            lowered=self.lowering.number,
         )
 
     def restore(self, state: MoneyState) -> None:
@@ -104,11 +109,14 @@ class Purse:
         trip = self._run.trip
         self._budget.restore(state.spent)
         self._held, self._since, self._given_up = state.held, state.since, state.given_up
+        self.lowering.seen(state.lowered)
         trip.kind, trip.row, trip.reason = state.failed_as, state.failed_in_a_row, state.tripped
 
     def changed(self) -> None:
-        """The limits of the run are others now."""
-        self._limit()
+        """The limits of the run are others now. What is under way learns of lower ones before its next request."""
+        lowered = self._limit()
+        if lowered and self.on:
+            self.lowering.lowered(lowered)
         self._given_up = False
         self._serve()
 
@@ -166,6 +174,8 @@ class Purse:
         """A conversation has stopped for another share: it waits, and what it has cost is known."""
         if key == agent.id:
             self._run.ledger.pay(agent, paid.usage)
+        if paid.ask is not None:
+            self.lowering.seen(paid.ask.ceilings)
         self._run.ledger.pause(agent)
 
     def begun(self, key: str) -> bool:
@@ -173,16 +183,19 @@ class Purse:
         return self._budget.paid(key) != NOTHING
 
     async def reserve(self, key: str, agent: Agent, ask: ShareAsk | None, aside: Aside) -> Granted | None:
-        """A share for a conversation, as soon as there is one; `None` where no ceiling holds for it.
+        """A share for a conversation, as soon as there is one; `None` where no ceiling ever held for it.
 
         Args:
             ask: what it has asked for; `None` for one that begins.
             aside: where it waits: a phase without money keeps nobody else from working.
         """
-        if not self.on or not self._budget.bounds(agent.phase):
+        if not self.on:
             return None
+        if not self._budget.bounds(agent.phase):
+            share = self._share(key, agent, Ceiling())
+            return share if share.renewed or share.ceilings else None
         begun = self.begun(key)
-        waiting = _Waiting(key, agent.phase, *self._wanted(agent.model, ask, begun=begun), begun)
+        waiting = _Waiting(key, agent, *self._wanted(agent.model, ask, begun=begun), begun)
         self._waiting.append(waiting)
         self._serve()
         try:
@@ -199,6 +212,7 @@ class Purse:
 
     def settle(self, key: str, agent: Agent, usage: Usage, lost: Usage | None) -> None:
         """A conversation has stopped. `usage` is of all of it, `lost` of what was begun since its last share."""
+        self.lowering.ends(key)
         if lost is not None:
             self._lost[key] = self._lost_of(key).plus(lost)
             self._run.ledger.lost = self._run.ledger.lost.plus(lost)
@@ -215,11 +229,12 @@ class Purse:
 
     # ----------------------------------------------------------------------------------------------- deciding
 
-    def _limit(self) -> None:
+    def _limit(self) -> list[str]:
+        """Set all ceilings; those scopes whose ceiling is lower than before."""
         limits = self._run.input.limits
-        self._budget.limit(RUN, Ceiling.of(limits.usd, limits.tokens, limits.output_tokens))
-        for phase, usd in (limits.phases_usd or {}).items():
-            self._budget.limit(phase, Ceiling.of(usd))
+        ceilings = {RUN: Ceiling.of(limits.usd, limits.tokens, limits.output_tokens)}
+        ceilings |= {phase: Ceiling.of(usd) for phase, usd in (limits.phases_usd or {}).items()}
+        return [scope for scope, ceiling in ceilings.items() if self._budget.limit(scope, ceiling)]
 
     def _lost_of(self, key: str) -> Usage:
         return self._lost.get(key) or Usage()
@@ -229,7 +244,7 @@ class Purse:
         if ask is None:
             floor, least = self._first.get(model, (NOTHING, NOTHING))
             return floor, least, Amount(*map(max, FIRST, least))
-        floor, least, most = _amount(ask.floor), _amount(ask.least), _amount(ask.most)
+        floor, least, most = amount_of(ask.floor), amount_of(ask.least), amount_of(ask.most)
         if not begun:
             known = self._first.get(model, (floor, least))
             self._first[model] = Amount(*map(min, known[0], floor)), Amount(*map(min, known[1], least))
@@ -237,7 +252,7 @@ class Purse:
 
     def _serve(self) -> None:
         """Give shares to those who wait, in order, as far as they go."""
-        while self.on:
+        while self.on and not self.lowering.telling:
             blocked = self._grant()
             stuck = [scope for scope in blocked if not self._budget.out(scope) and not self._rest(blocked[scope])]
             asks = self._run.input.limits.on_limit == "ask" and not self._given_up
@@ -273,15 +288,17 @@ class Purse:
 
     def _give(self, waiting: _Waiting) -> None:
         self._waiting.remove(waiting)
-        waiting.granted.set_result(self._share(waiting.key))
+        waiting.granted.set_result(self._share(waiting.key, waiting.agent, self._budget.share(waiting.key)))
 
     def _parts(self) -> int:
         """Among how many to divide: those who are here and may be under way at once."""
         free = self._run.input.limits.concurrency - self._budget.out()
         return max(PARTS_LEAST, min(free, self._run.ledger.census.queued))
 
-    def _share(self, key: str) -> Share:
-        most, paid, lost = self._budget.share(key), self._budget.paid(key), self._lost_of(key)
+    def _share(self, key: str, agent: Agent, most: Ceiling) -> Share:
+        """What a conversation goes to work with. How often it did so before tells it whether to go on where it was."""
+        self.lowering.begins(key, agent.phase, agent.model)
+        paid, lost = self._budget.paid(key), self._lost_of(key)
         given: dict[str, float | int] = {}
         if most.nano_usd is not None:
             given["usd"] = most.nano_usd / NANO - lost.usd
@@ -293,6 +310,8 @@ class Purse:
             given["paid_tokens"] = paid.tokens - lost.tokens
         if key in self._shared:
             given["renewed"] = self._shared[key]
+        if self.lowering.number:
+            given["ceilings"] = self.lowering.number
         self._shared[key] = self._shared.get(key, 0) + 1
         return Share.model_validate(given)
 
@@ -336,7 +355,3 @@ class Purse:
             message=f"{self._reached(scope, waiting)}. Ways on: resume it with a higher ceiling (finished agents are "
             "reused), or choose a smaller scope",
         )
-
-
-def _amount(cost: Cost) -> Amount:
-    return Amount.of(cost.usd, cost.tokens, cost.output_tokens)

@@ -311,6 +311,7 @@ class Run:
             *self.agents.cancel(),
             *self.steps.cancel(),
             *self.journal.cancel(),
+            *self.purse.lowering.cancel(),
         ]
         if under_way:
             await workflow.wait(under_way)

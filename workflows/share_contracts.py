@@ -21,6 +21,8 @@ class Share(Wire):
     renewed: int = 0
     """How often it was granted anew: the conversation goes on where it is, and takes what there is, however little,
     for its next request."""
+    ceilings: int = 0
+    """How often ceilings of the run had been lowered when it was granted: at a greater number it is void."""
 
 
 class Cost(Wire):
@@ -40,6 +42,8 @@ class ShareAsk(Wire):
     """Of the next request with room for an ordinary answer: with less, answers are cut off and money is wasted."""
     most: Cost
     """Of the next requests, at their largest."""
+    ceilings: int = 0
+    """The number of the lowering that made the share void, where it has not just become too small."""
 
 
 class ToolCounts(Wire):

@@ -18,12 +18,15 @@ WORDS = "word " * 1600
 """2,000 tokens of an answer: two cents."""
 
 
-def billed(served: Served) -> float:
-    """Dollars by the fake server's own accounting."""
+def billed(served: Served, name: str = "", *, every: bool = False) -> float:
+    """Dollars by the fake server's own accounting, of agents whose prompt begins with a name.
+
+    With `every` for what was announced of broken answers, too.
+    """
     return sum(
         prices.cost(each["model"], each["usage"]) or 0.0
         for each in served.api.requests()
-        if each["outcome"] == "completed"
+        if each["prompt"].startswith(name) and (each["outcome"] == "completed" or (every and each["usage"]))
     )
 
 

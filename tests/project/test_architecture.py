@@ -11,7 +11,16 @@ RINGS = ["workflows", "activities", "worker"]
 SOURCES = sorted(path for ring in RINGS for path in (ROOT / ring).rglob("*.py") if "legacy_shop" not in path.parts)
 PURE = [
     *("run_state.py", "details.py", "contracts.py", "models.py", "failure_kinds.py"),
-    *("budget.py", "ceiling_words.py", "trip.py", "usage.py", "share_contracts.py", "agent_options.py", "truth.py"),
+    *(
+        "budget.py",
+        "ceiling_contracts.py",
+        "ceiling_words.py",
+        "trip.py",
+        "usage.py",
+        "share_contracts.py",
+        "agent_options.py",
+        "truth.py",
+    ),
     *("journal.py", "journal_contracts.py", "control_contracts.py"),
     *("setup_contracts.py", "step_contracts.py", "step_values.py"),
     *(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tenuto.workflows.contracts import RunLimits
+from tenuto.workflows.control_contracts import SetLimitsInput
 
 from .scenarios import PREPARED, SCENARIOS, Scenario, orchestration
 
@@ -65,6 +66,17 @@ const day = new Date(0).toLocaleDateString('en-US', { dateStyle: 'long', timeZon
 return await agent([...words, ...natural, (1234567.891).toLocaleString(), usd, day].join(' | '))
 """
 
+LOWERED_PY = """from tenuto import Meta, agent, parallel, review
+meta = Meta(name="lowered", description="Agents at work, and reviewers", phases=["Work"])
+
+async def main(args):
+    work = [agent(f"work {i}", phase="Work") for i in range(3)]
+    return await parallel([review("dear work", quorum=1), *work])
+"""
+LOWERED_JS = """export const meta = { name: 'lowered', description: 'Agents at work', phases: [{ title: 'Work' }] }
+return await parallel([1, 2, 3].map((i) => () => agent(`work ${i}`, { phase: 'Work' })))
+"""
+
 LATER: dict[str, Scenario] = {
     "orchestration-patterns-python-v1": replace(
         orchestration(PATTERNS_PY, "patterns.py", limits=RunLimits(concurrency=2)),
@@ -77,5 +89,16 @@ LATER: dict[str, Scenario] = {
     "orchestration-people-javascript-v1": replace(orchestration(PEOPLE_JS, "people.js"), answered=True),
     "orchestration-merged-v1": orchestration(MERGED_PY, "merged.py", limits=RunLimits(concurrency=1), **PREPARED),
     "orchestration-locale-javascript-v1": orchestration(LOCALE_JS, "locale.js", locale=True),
+    "orchestration-lowered-v1": replace(
+        orchestration(LOWERED_PY, "lowered.py", limits=RunLimits(concurrency=4, on_limit="ask"), waits=True),
+        lowered=SetLimitsInput(usd=0.03),
+        raised=True,
+        children={"adversarial-review-lowered-v1": "/review-1"},
+    ),
+    # Recorded by a version that told nobody who was under way. It has to go on so, and to do better the next time.
+    "orchestration-lowered-untold-v1": replace(
+        orchestration(LOWERED_JS, "lowered.js", limits=RunLimits(concurrency=2, on_limit="ask"), waits=True),
+        lowered=SetLimitsInput(usd=5.0),
+    ),
 }
 ALL = {**SCENARIOS, **LATER}

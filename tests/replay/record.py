@@ -28,6 +28,7 @@ from tenuto.activities.reports import ReportActivities
 from tenuto.activities.store import Store
 from tenuto.worker.plugin import TenutoPlugin
 from tenuto.worker.simulated_api.schema_values import value_for
+from tenuto.workflows.ceiling_contracts import Standing, TellCeilingsInput, TellCeilingsResult
 from tenuto.workflows.contracts import LoadScriptInput, RunAgentInput, RunAgentResult, RunReport, Script, Usage
 from tenuto.workflows.control_contracts import AcceptedInput, AgentInput, HeldInput, SetLimitsInput
 from tenuto.workflows.failure_kinds import CEILING
@@ -67,9 +68,12 @@ WANTS_MORE = AgentFailureDetails(
 class Played:
     """Activities with the same answers each time."""
 
-    def __init__(self, *, waits: bool) -> None:
+    def __init__(self, *, waits: bool, wide: int = 1) -> None:
         self._waits = waits
+        self._wide = wide
+        self._inside = 0
         self._merges = 0
+        self.lowered = 0
         self.waiting = asyncio.Event()
 
     def go_on(self) -> None:
@@ -83,10 +87,14 @@ class Played:
     @activity.defn(name="run_agent")
     async def run_agent(self, input: RunAgentInput) -> RunAgentResult:
         """Answer by the prompt: `bad` fails for good, a schema is satisfied, all else is echoed."""
+        self._inside += 1
         while self._waits:
-            self.waiting.set()
+            if self._inside >= self._wide:
+                self.waiting.set()
             activity.heartbeat()
             await asyncio.sleep(0.1)
+        if self.lowered > (input.share.ceilings if input.share is not None else 0):
+            raise ApplicationError("void", _void(self.lowered), type="share", non_retryable=True)
         if "dear" in input.prompt and input.share is not None and not input.share.renewed:
             raise ApplicationError("too little", WANTS_MORE, type="share", non_retryable=True)
         if "bad" in input.prompt:
@@ -101,6 +109,13 @@ class Played:
             value = value_for(input.output_schema, seed=input.prompt, topic="golden")
         given: dict[str, Any] = {"commit": "1" * 40} if input.isolation else {}
         return RunAgentResult(value=value, usage=Usage(input_tokens=10, output_tokens=5, usd=0.001), **given)
+
+    @activity.defn(name="tell_ceilings")
+    async def tell_ceilings(self, input: TellCeilingsInput) -> TellCeilingsResult:
+        """All have paid a little."""
+        self.lowered = max(input.lowered.values())
+        paid = Standing(paid=Cost(usd=0.001, tokens=1), coming=Cost(usd=0.5, tokens=30_000, output_tokens=1_000))
+        return TellCeilingsResult(standings={each.agent: paid for each in input.under_way})
 
     @activity.defn(name="integrate_commit")
     async def integrate_commit(self, input: IntegrateCommitInput) -> IntegrateCommitResult:
@@ -140,6 +155,11 @@ class Played:
         )
 
 
+def _void(ceilings: int) -> AgentFailureDetails:
+    assert WANTS_MORE.ask is not None
+    return WANTS_MORE.model_copy(update={"ask": WANTS_MORE.ask.model_copy(update={"ceilings": ceilings})})
+
+
 def _judged(prompt: str) -> dict[str, Any]:
     """A reviewer accepts what was revised, which is an answer to what reviewers said."""
     if "answer to: Independent reviewers" in prompt:
@@ -149,7 +169,8 @@ def _judged(prompt: str) -> dict[str, Any]:
 
 async def record(environment: WorkflowEnvironment, store: Store, name: str, scenario: Scenario) -> dict[str, str]:
     """Run a scenario to its end and return its history as JSON, and those of its children, by file."""
-    played, steps, reports = Played(waits=scenario.waits), PlayedSteps(setup=SETUP), ReportActivities(store)
+    wide = scenario.input.limits.concurrency if scenario.lowered is not None else 1
+    played, steps, reports = Played(waits=scenario.waits, wide=wide), PlayedSteps(setup=SETUP), ReportActivities(store)
     client = environment.client
 
     def working(queue: str) -> Worker:
@@ -159,8 +180,7 @@ async def record(environment: WorkflowEnvironment, store: Store, name: str, scen
             identity=WHO,
             activities=[
                 *(played.run_agent, played.open_gates, played.load_script, played.open_journal, played.recall_agents),
-                played.integrate_commit,
-                played.notify,
+                *(played.integrate_commit, played.notify, played.tell_ceilings),
                 *(reports.write_report, reports.append_log),
                 *steps.all,
             ],
@@ -174,7 +194,10 @@ async def record(environment: WorkflowEnvironment, store: Store, name: str, scen
         )
         if scenario.waits:
             await asyncio.wait_for(played.waiting.wait(), DEADLINE_S)
-            if scenario.controlled:
+            if scenario.lowered is not None:
+                await handle.execute_update("set_limits", scenario.lowered)
+                played.go_on()
+            elif scenario.controlled:
                 await _control(handle)
                 played.go_on()
             else:

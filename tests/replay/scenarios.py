@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tenuto.workflows.contracts import Histories, RunAgentInput, RunInput, RunLimits, Script
+from tenuto.workflows.control_contracts import SetLimitsInput
 from tenuto.workflows.journal import Material, key_of, step_key
 from tenuto.workflows.journal_contracts import KnownAnswer, OpenJournalResult
 from tenuto.workflows.models import resolve
@@ -155,6 +156,8 @@ class Scenario:
     """A person answers its questions, and the event comes that it waits for."""
     raised: bool = False
     """It waits at a ceiling, which a person raises."""
+    lowered: SetLimitsInput | None = None
+    """Set when as many agents are at work as may be, each of which stops for a share then."""
     continued: bool = False
     """It goes on in a new history, whose predecessors are kept in `continued/`."""
 

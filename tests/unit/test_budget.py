@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,3 +112,70 @@ def test_five_failures_of_one_kind_in_a_row_trip_and_anything_between_begins_ane
 def test_without_a_limit_nothing_trips() -> None:
     trip = Trip(0)
     assert not any(trip.failed("a") for _ in range(50))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "lower"),
+    [
+        (Ceiling(), Ceiling(5), True),
+        (Ceiling(5), Ceiling(4), True),
+        (Ceiling(5), Ceiling(5), False),
+        (Ceiling(5), Ceiling(6), False),
+        (Ceiling(5), Ceiling(6, 100), True),
+        (Ceiling(5, 100), Ceiling(5), False),
+        (Ceiling(), Ceiling(), False),
+    ],
+)
+def test_a_ceiling_is_lower_where_it_leaves_less_of_anything(before: Ceiling, now: Ceiling, lower: bool) -> None:
+    budget = Budget()
+    budget.limit(RUN, before)
+    assert budget.limit(RUN, now) is lower
+
+
+def test_who_began_before_there_was_a_ceiling_counts_with_what_he_has_used_and_may_use() -> None:
+    budget = Budget()
+    budget.limit(RUN, Ceiling(100))
+    budget.under_way("a1", None, Amount(40), Amount(50))
+    assert (budget.spent(), budget.out()) == (Amount(40), 1)
+    assert budget.reserve("a2", None, Amount(11), Amount(11), 1) == RUN
+    assert budget.reserve("a2", None, Amount(10), Amount(10), 1) is None
+    budget.settle("a1", None, Amount(45))
+    assert (budget.spent(), budget.out()) == (Amount(45), 1)
+    assert budget.reserve("a1", None, Amount(45), Amount(45), 1) is None
+
+
+def test_who_has_a_reservation_keeps_what_is_left_of_it_and_no_more_than_that() -> None:
+    budget = Budget()
+    budget.limit(RUN, Ceiling(100))
+    assert budget.reserve("a1", None, Amount(60), Amount(60), 1) is None
+    budget.limit(RUN, Ceiling(70, 1000))
+    budget.under_way("a1", None, Amount(20, 300), Amount(500, 400))
+    assert (budget.spent(), budget.out()) == (Amount(20, 300), 1)
+    assert budget.reserve("a2", None, Amount(11), Amount(11), 1) == RUN
+    assert budget.reserve("a2", None, Amount(10, 300), Amount(10, 300), 1) is None
+    budget.settle("a2", None, Amount())
+    budget.settle("a1", None, Amount(20, 300))
+    assert (budget.spent(), budget.out()) == (Amount(20, 300), 0)
+    assert budget.reserve("a3", None, Amount(50, 700), Amount(50, 700), 1) is None
+
+
+@given(CEILINGS, st.lists(st.tuples(AMOUNTS, AMOUNTS, AMOUNTS, st.booleans()), max_size=8))
+def test_what_is_told_of_those_under_way_leaves_nothing_behind_once_they_have_stopped(
+    ceiling: Ceiling, each: list[tuple[Amount, Amount, Amount, bool]]
+) -> None:
+    budget = Budget()
+    budget.limit(RUN, ceiling)
+    for number, (least, _, _, reserves) in enumerate(each):
+        if reserves:
+            budget.reserve(f"a{number}", "one", least, least, 1)
+    for number, (_, paid, coming, _) in enumerate(each):
+        budget.under_way(f"a{number}", "one", paid, coming)
+        budget.under_way(f"a{number}", "one", paid, coming)
+    assert budget.out() == budget.out("one") == len(each)
+    total = Amount()
+    for number, (_, paid, more, _) in enumerate(each):
+        budget.settle(f"a{number}", "one", paid.plus(more))
+        total = total.plus(paid).plus(more)
+    for scope in (RUN, "one"):
+        books = budget._scopes[scope]
+        assert (books.spent, books.reserved, books.out) == (total, Amount(), 0)

@@ -19,6 +19,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from tenuto.activities.ceilings import CeilingActivities
 from tenuto.activities.reports import ReportActivities
 from tenuto.activities.saved_workflows import ScriptActivities
 from tenuto.activities.store import Store
@@ -79,7 +80,11 @@ class Stage:
         async with Worker(
             self.client,
             task_queue=queue,
-            activities=[run_agent, open_gates, reports.write_report, reports.append_log, scripts.load_script, *played],
+            activities=[
+                *(run_agent, open_gates, CeilingActivities(self.store).tell_ceilings),
+                *(reports.write_report, reports.append_log, scripts.load_script),
+                *played,
+            ],
             # Another Worker is to go on at once, instead of when the server gives up this one's own queue.
             max_cached_workflows=1000 if cached else 0,
             max_heartbeat_throttle_interval=timedelta(milliseconds=100),

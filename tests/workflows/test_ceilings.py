@@ -10,7 +10,6 @@ import pytest
 
 from tenuto.workflows.contracts import Histories, RunLimits
 from tenuto.workflows.control_contracts import SetLimitsInput
-from tenuto.workflows.orchestration import Orchestration
 
 from .conftest import Stage
 from .histories import histories
@@ -72,7 +71,7 @@ async def test_a_phase_that_waits_for_money_leaves_the_width_to_the_others(stage
         assert report.waiting_for is not None and report.waiting_for.kind == "ceiling"
         first = Counter(input.phase for input in stage.asked)
         assert first["B"] == 20 and 1 <= first["A"] <= 3
-        await handle.execute_update(Orchestration.set_limits, SetLimitsInput(phases_usd={"A": 1.0}))
+        await handle.execute_update("set_limits", SetLimitsInput(phases_usd={"A": 1.0}))
         report = await handle.result()
     assert report.status == "completed" and report.census.done == 40
     assert len({input.prompt for input in stage.asked}) == len(stage.asked) == 40
@@ -106,7 +105,7 @@ async def test_a_ceiling_that_is_raised_in_a_later_history_lets_go_at_once(stage
         await stage.skip(timedelta(seconds=30 * 60 + 30))
         assert len(await histories(stage.client, handle)) >= 3
         assert Counter(input.phase for input in stage.asked) == {"A": 1, "B": 31}
-        await handle.execute_update(Orchestration.set_limits, SetLimitsInput(phases_usd={"A": 1.0}))
+        await handle.execute_update("set_limits", SetLimitsInput(phases_usd={"A": 1.0}))
         report = await handle.result()
     assert report.status == "completed" and report.census.done == 43
     assert max(Counter(input.prompt for input in stage.asked).values()) == 1
