@@ -16,7 +16,6 @@ from tenuto.activities.reports import ReportActivities
 from tenuto.workflows.inspectable import Inspectable
 from tenuto.workflows.run import Run
 
-from .conftest import Stage
 from .played_steps import PlayedSteps, default
 
 with workflow.unsafe.imports_passed_through():
@@ -24,6 +23,8 @@ with workflow.unsafe.imports_passed_through():
     from tenuto.workflows.contracts import RunInput, RunReport, Script
     from tenuto.workflows.setup_contracts import Policy
     from tenuto.workflows.step_contracts import RunCommandInput, RunCommandResult, StepInput
+
+    from .conftest import Stage
 
 QUEUE = "hand-written"
 SCRIPT = Script(name="chores", dialect="python", source="", sha256="")
