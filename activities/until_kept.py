@@ -33,7 +33,7 @@ async def until_kept(put: Callable[[], Awaitable[None]], say: Callable[[str], No
             return await put()
         except (StorageError, OSError) as error:
             words = str(error).splitlines()[0]
-            log.warning("the store did not take what has to be kept, trying again: %s", words)
+            log.warning("the store does not do what it has to, trying again: %s", words)
             say(f"{WAITING_FOR_STORE}, which says: {words[:200]}")
         await asyncio.sleep(pause * random.uniform(0.5, 1.5))
         pause = min(PAUSE_MAX_S, 2 * pause)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PATCH = "tenuto.ceilings-lowered.{}"
 """One marker for each time: a run of an earlier version learns to do it in the middle of its history."""
-ANSWER_S = 3.0
+ANSWER_S = 2.0
 """A person who lowers a ceiling waits no longer for what is under way to know."""
 RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
 
