@@ -141,10 +141,10 @@ def test_reviewers_learn_of_a_ceiling_as_all_agents(served: Served) -> None:
 
 
 def test_a_worker_that_is_killed_under_a_ceiling_takes_no_run_past_it(served: Served) -> None:
-    served.api.control(rules=[{"reply": {"text": WORDS}}], latency_s=1.0)
+    served.api.control(rules=[{"reply": {"text": WORDS}}], latency_s=2.0)
+    (worker,) = served.tenuto.json("up")["worker_pids"]
     follower = served.start("many.py", "killed", "--max-usd", "1", "--concurrency", "32", n=80)
     until(lambda: answered(served).total() >= 8 and served.api.requests()[-1]["outcome"] is None, 60)
-    (worker,) = served.tenuto.json("up")["worker_pids"]
     os.kill(worker, signal.SIGKILL)
     killed_at = time.time()
     report = waits_at_a_ceiling(served, "killed")
