@@ -13,6 +13,7 @@ from temporalio import workflow
 
 from .errors import RunEnded, ScriptFailed
 from .nested_script import load_nested
+from .rounds import Rounds
 
 with workflow.unsafe.imports_passed_through():
     from . import details
@@ -81,6 +82,7 @@ class ScriptRun:
         self._pending: tuple[int, ...] = ()
         self._passive: set[int] = set()
         """Calls that end only when a script of this run goes on: waits for a lock, nested workflows."""
+        self._rounds = Rounds()
         self._waits = False
         self._defect: BaseException | None = None
         self._calls: dict[asyncio.Task[None], None] = {}  # a dict keeps the order, which replay depends on
@@ -112,6 +114,7 @@ class ScriptRun:
                     return ended.value
             while True:
                 self._run.show_progress()
+                await self._rounds.rest()
                 await self._wait()
                 outcomes = self._take()
                 context = self._context()
@@ -274,6 +277,8 @@ class ScriptRun:
             outcome = Outcome(error=CallError(kind="unknown_call", message=f"this Worker does not know {call.op}()"))
         del self._open[call.id]
         self._settled[call.id] = outcome
+        if call.op != "sleep" or float(args["seconds"]) > 0:
+            self._rounds.awaited()
 
     async def _agent(self, call: OpenCall) -> Outcome:
         if call.queued is not None:

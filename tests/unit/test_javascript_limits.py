@@ -9,8 +9,11 @@ from collections.abc import Iterator
 import pytest
 
 from tenuto.workflows.script import javascript, javascript_contexts
+from tenuto.workflows.script.javascript_pool import PROCESSES_MAX
+from tenuto.workflows.script.javascript_process import InterpreterProcess
 from tenuto.workflows.script.javascript_session import CONTEXTS
 from tenuto.workflows.script.protocol import (
+    Call,
     Failed,
     Finished,
     InterpreterBusy,
@@ -158,6 +161,85 @@ def test_a_step_that_the_machine_has_no_time_for_is_answered_at_a_later_try(monk
     assert insist(session) == Finished(events=(), value=7999998000000)
     # Every try attended the same run of the step, so the process that had it was enough.
     assert len(CONTEXTS.pool.pids) == 1
+
+
+def later(session: Session, deadline_s: float = 20.0) -> Step:
+    """Start as a Workflow Task that is retried does: at each try it is another time."""
+    now, deadline = 1.0, time.monotonic() + deadline_s
+    while True:
+        try:
+            return session.start(StepContext(now=now))
+        except InterpreterBusy:
+            assert time.monotonic() < deadline
+        now += 1.0
+
+
+def test_a_later_try_at_another_time_gets_the_answer_where_the_script_saw_no_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = opened(
+        "let n = 0; for (let i = 0; i < 4e6; i++) n += i; await agent(`${n}`); return new Date(now() * 1000);"
+    )
+    monkeypatch.setattr(javascript_contexts, "CALL_SECONDS", 0.01)
+    step = later(session)
+    assert len(CONTEXTS.pool.pids) == 1
+    monkeypatch.setattr(javascript_contexts, "CALL_SECONDS", 1.6)
+    assert [event.args["prompt"] for event in step.events if isinstance(event, Call)] == ["7999998000000"]
+    ended = session.resume({1: Outcome(value="x")}, StepContext(now=86400.0))
+    assert ended == Finished(events=(), value="1970-01-02T00:00:00.000Z")
+
+
+def test_a_script_that_saw_the_clock_sees_the_time_of_the_try_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = opened("let n = 0; for (let i = 0; i < 2e6; i++) n += i; return now();")
+    monkeypatch.setattr(javascript_contexts, "CALL_SECONDS", 0.01)
+    with pytest.raises(InterpreterBusy):
+        session.start(StepContext(now=1.0))
+    monkeypatch.setattr(javascript_contexts, "CALL_SECONDS", 1.6)
+    for now in range(2, 30):
+        try:
+            assert session.start(StepContext(now=float(now))) == Finished(events=(), value=now)
+            return
+        except InterpreterBusy:
+            continue
+    raise AssertionError("never answered")
+
+
+def test_a_loop_is_ended_though_each_try_is_at_another_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(javascript_contexts, "CALL_SECONDS", 0.1)
+    with pytest.raises(StepLimit) as caught:
+        later(opened("while (Date.now() >= 0) {}"))
+    assert caught.value.limit == "time"
+
+
+class Interrupted(BaseException):
+    """As Temporal's deadlock detector raises it in a Workflow's thread, wherever that is."""
+
+
+@pytest.mark.parametrize("place", ["send", "receive"])
+def test_a_workflow_task_that_is_interrupted_leaves_no_process_lent(
+    monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    for n in range(20):
+        with monkeypatch.context() as patched:
+            patched.setattr(InterpreterProcess, place, interrupt)
+            with pytest.raises(Interrupted):
+                opened("return 1", seed=f"{n}").start(NOW)
+    assert insist(opened("return 1", seed="last")) == Finished(events=(), value=1)
+    assert len(CONTEXTS.pool.pids) == 1
+
+
+def test_a_process_that_nobody_gives_back_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = [CONTEXTS.pool.lend(None) for _ in range(PROCESSES_MAX)]
+    with pytest.raises(InterpreterBusy):
+        opened("return 1")
+    monkeypatch.setattr(javascript_contexts, "LENT_SECONDS_MAX", 0.1)
+    assert insist(opened("return 1")) == Finished(events=(), value=1)
+    assert not {process.pid for process in lost} & set(CONTEXTS.pool.pids)
+    for process in lost:
+        process.end()
 
 
 def test_a_step_given_up_by_its_session_is_found_by_the_next_session_of_the_run(

@@ -301,6 +301,8 @@ async def test_all_narrator_lines_are_kept(stage: Stage) -> None:
             "memory_limit",
         ),
         ("s.js", JS + "const x = []; while (true) x.push('y'.repeat(1000000) + x.length)", "memory_limit"),
+        ("s.js", JS + "while (true) await sleep(0)", "time_limit"),
+        ("s.js", JS + "await agent('x'); while (true) await new Promise((done) => setTimeout(done, 0))", "time_limit"),
     ],
 )
 async def test_a_script_without_end_fails_its_own_run(stage: Stage, name: str, source: str, kind: str) -> None:
@@ -311,3 +313,25 @@ async def test_a_script_without_end_fails_its_own_run(stage: Stage, name: str, s
     report = await stage.report(handle)
     assert report.error is not None
     assert report.error.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        (
+            "s.py",
+            PY + "async def main(args):\n    for i in range(500):\n        await sleep(0)\n    return 'through'\n",
+        ),
+        ("s.js", JS + "for (let i = 0; i < 500; i++) await sleep(0)\nreturn 'through'"),
+    ],
+)
+async def test_a_script_may_let_others_go_first_as_often_as_it_likes(stage: Stage, name: str, source: str) -> None:
+    async with stage.playing():
+        handle = await stage.start(source, name)
+        assert (await handle.result()).result == "through"
+    tasks = [
+        event
+        async for event in handle.fetch_history_events()
+        if event.HasField("workflow_task_failed_event_attributes")
+    ]
+    assert tasks == []

@@ -79,6 +79,11 @@ class Script:
         self._locale = locale
         self._opened = False
 
+    def saw_the_clock(self) -> bool:
+        """Whether the script asked for the time in the last resumption."""
+        seen: bool = self._host("clock?")
+        return seen
+
     def apply(self, line: bytes, limit_s: float) -> str:
         """Run one resumption to the next wait; the host's report as JSON text.
 
@@ -188,7 +193,8 @@ class Child:
             applied += 1
         # The engine throws `null` where there is no memory left for an error; a script may throw it too.
         bare = report.endswith('"bare":true,"memory":false}}')
-        return {"applied": applied, **({"bare": True} if bare else {})}, report
+        clock = script.saw_the_clock()
+        return {"applied": applied, **({"bare": True} if bare else {}), **({"clock": True} if clock else {})}, report
 
     def _check(self, header: dict[str, Any], body: bytes) -> tuple[dict[str, Any], str]:
         context = self._interpreter.context()

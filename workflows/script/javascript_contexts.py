@@ -7,7 +7,8 @@ nothing ties a session to a process: a context that is gone is rebuilt from the 
 Time. A step may use `STEP_SECONDS` of *CPU time* of its process, which that process and the kernel enforce; a busy
 machine ends no innocent script. The caller waits for a bounded *wall* time only. Where that is over first, the step
 stays in flight in its process, and whoever asks for the same step again (the next try of a Workflow Task) gets its
-answer. A process in flight serves no one else: others take another one, or start one.
+answer. A process in flight serves no one else: others take another one, or start one. The next try has a later time;
+the answer is its own all the same where the script did not look at the clock, and a limit it went over always is.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ FLIGHT_SECONDS_MAX = 30.0
 """A process that nobody asks for any more is ended after so long."""
 CONTEXTS_MAX = 64
 """Cached contexts in one process."""
+LENT_SECONDS_MAX = 60.0
+"""A process that somebody has had for so long is not coming back: Temporal interrupts what takes too long, anywhere."""
 LANDED_MAX = 64
 """Kept answers that nobody has taken yet."""
 LOSSES_MAX = 3
@@ -45,13 +48,22 @@ class Entry:
     """One line of a script's log: JSON text in UTF-8, without line breaks."""
 
     line: bytes
+    key: bytes
+    """Digest of all but its time, and of everything before it."""
     digest: bytes
 
     @classmethod
     def after(cls, previous: Entry | None, line: bytes) -> Entry:
         """The entry that follows `previous`."""
-        seed = previous.digest if previous else b""
-        return cls(line, hashlib.blake2b(seed + line, digest_size=16).digest())
+        hashed = hashlib.blake2b(previous.digest if previous else b"", digest_size=16)
+        time_ends = line.index(b",") if line.startswith(_NOW) else 0
+        hashed.update(memoryview(line)[time_ends:])
+        key = hashed.digest()
+        hashed.update(line[:time_ends])
+        return cls(line, key, hashed.digest())
+
+
+_NOW = b'{"now":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +81,19 @@ class _Flight:
     """Of the entries that were sent."""
     is_step: bool
     """Else it rebuilds."""
+    key: bytes
+    """Of the step, or else the last digest."""
     since: float
     attended: bool = True
     """Whether a thread waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Landed:
+    """An answer, and the entry that it is to."""
+
+    reply: Reply
+    digest: bytes
 
 
 class Contexts:
@@ -83,8 +105,9 @@ class Contexts:
         self._homes: OrderedDict[bytes, _Context] = OrderedDict()
         """Digest -> context that has come so far, least recently used first."""
         self._flights: dict[bytes, _Flight] = {}
-        """Last digest of a request -> the request."""
-        self._landed: OrderedDict[bytes, Reply | StepLimit] = OrderedDict()
+        """Key of a request -> the request."""
+        self._landed: OrderedDict[bytes, _Landed | StepLimit] = OrderedDict()
+        """By the key of the step."""
         self._losses: Counter[bytes] = Counter()
         self._next_id = 1
 
@@ -118,6 +141,7 @@ class Contexts:
             InterpreterBusy: no process was free, one was lost, or the wall time was over first.
         """
         deadline = time.monotonic() + CALL_SECONDS
+        self._look_after_flights()
         process = self.pool.lend(None)
         try:
             process.send({"op": "check", "meta": meta, "limit": STEP_SECONDS}, [source], deadline)
@@ -127,6 +151,9 @@ class Contexts:
             if lost.out_of_time:
                 raise StepLimit("time", "the script takes too long to compile") from None
             raise InterpreterBusy(str(lost)) from None
+        except BaseException:  # interrupted
+            self._bury(process)
+            raise
         if reply is None:
             self._bury(process)
             raise InterpreterBusy("the script is not compiled yet: this machine is busy")
@@ -138,7 +165,6 @@ class Contexts:
     def forget(self, digest: bytes) -> None:
         """Give up what is kept for a script that has come to `digest`."""
         with self._lock:
-            self._landed.pop(digest, None)
             context = self._homes.pop(digest, None)
             if context is not None:
                 self._drop(context)
@@ -159,18 +185,35 @@ class Contexts:
 
     def _try(self, log: Sequence[Entry], entry: Entry, deadline: float) -> Reply | None:
         with self._lock:
-            landed = self._landed.pop(entry.digest, None)
+            landed = self._landed.pop(entry.key, None)
         if isinstance(landed, StepLimit):
             raise landed
-        while landed is None:
-            flight = self._attend(entry.digest) or (self._attend(log[-1].digest) if log else None)
+        reply = self._own(landed, entry) if landed is not None else None
+        while reply is None:
+            flight = self._attend(entry.key) or (self._attend(log[-1].digest) if log else None)
             flight = flight or self._launch(log, entry, deadline)
-            reply = self._wait(flight, deadline)
-            if reply is None or (not flight.is_step and time.monotonic() > deadline - REBUILD_MARGIN_SECONDS):
+            answer = self._wait(flight, deadline)
+            if answer is None:
                 return None
-            if flight.digests[-1] == entry.digest:
-                landed = reply
-        return landed
+            if flight.key == entry.key:
+                reply = self._own(_Landed(answer, flight.digests[-1]), entry)
+            if reply is None and time.monotonic() > deadline - REBUILD_MARGIN_SECONDS:
+                return None
+        return reply
+
+    def _own(self, landed: _Landed, entry: Entry) -> Reply | None:
+        """The answer to this very entry: that to an earlier try is, where the script did not look at the clock."""
+        if landed.digest == entry.digest:
+            return landed.reply
+        with self._lock:
+            context = self._homes.pop(landed.digest, None)
+            if landed.reply.header.get("clock"):
+                if context is not None:
+                    self._drop(context)
+                return None
+            if context is not None:
+                self._home(entry.digest, context)
+        return landed.reply
 
     def _attend(self, digest: bytes) -> _Flight | None:
         """Take over a request that an earlier call gave up waiting for."""
@@ -186,7 +229,8 @@ class Contexts:
         context, applied = self._borrow(log)
         is_step = applied == len(log)
         entries = [entry] if is_step else log[applied:]
-        flight = _Flight(context, [sent.digest for sent in entries], is_step, time.monotonic())
+        key = entry.key if is_step else log[-1].digest
+        flight = _Flight(context, [sent.digest for sent in entries], is_step, key, time.monotonic())
         header = {
             "op": "run",
             "context": context.id,
@@ -195,11 +239,11 @@ class Contexts:
         }
         try:
             context.process.send(header, [sent.line for sent in entries], deadline)
-        except ProcessLost:
+        except BaseException:  # lost, or interrupted in the middle of the request
             self._bury(context.process)
             raise
         with self._lock:
-            self._flights[flight.digests[-1]] = flight
+            self._flights[key] = flight
         return flight
 
     def _borrow(self, log: Sequence[Entry]) -> tuple[_Context, int]:
@@ -235,6 +279,9 @@ class Contexts:
             self._bury(process)
             self._count_loss(flight, lost)
             raise
+        except BaseException:  # interrupted, perhaps in the middle of the answer
+            self._bury(process)
+            raise
         if reply is None:
             with self._lock:
                 flight.attended = False
@@ -246,15 +293,11 @@ class Contexts:
         """File the context under what it has applied, and give the process back."""
         context = flight.context
         with self._lock:
-            self._flights.pop(flight.digests[-1], None)
-            self._losses.pop(flight.digests[-1], None)
+            self._flights.pop(flight.key, None)
+            self._losses.pop(flight.key, None)
             limit = _limit(reply, context.process)
             if limit is None:
-                come_to = flight.digests[reply.header["applied"] - 1]
-                twin = self._homes.pop(come_to, None)
-                if twin is not None:
-                    self._drop(twin)
-                self._homes[come_to] = context
+                self._home(flight.digests[reply.header["applied"] - 1], context)
             else:
                 self._drop(context)
             context.process.resident_bytes = reply.header["resident"]
@@ -263,18 +306,27 @@ class Contexts:
         if limit is not None:
             raise _over(limit)
 
+    def _home(self, digest: bytes, context: _Context) -> None:
+        twin = self._homes.pop(digest, None)
+        if twin is not None:
+            self._drop(twin)
+        self._homes[digest] = context
+
     # -------------------------------------------------------------------------------------- housekeeping
 
     def _look_after_flights(self) -> None:
         """Land what has come in since nobody waited for it; end what never will."""
+        for process in self.pool.reclaim(LENT_SECONDS_MAX):
+            self._forget(process)
         with self._lock:
             flights = [flight for flight in self._flights.values() if not flight.attended]
             for flight in flights:
                 flight.attended = True
         for flight in flights:
-            landed: Reply | StepLimit | None
+            landed: _Landed | StepLimit | None
             try:
-                landed = self._wait(flight, time.monotonic())
+                reply = self._wait(flight, time.monotonic())
+                landed = None if reply is None else _Landed(reply, flight.digests[-1])
             except StepLimit as limit:
                 landed = limit
             except ProcessLost:
@@ -283,7 +335,7 @@ class Contexts:
                 self._bury(flight.context.process)
             elif landed is not None and flight.is_step:
                 with self._lock:
-                    self._landed[flight.digests[-1]] = landed
+                    self._landed[flight.key] = landed
                     while len(self._landed) > LANDED_MAX:
                         self._landed.popitem(last=False)
 
@@ -302,11 +354,14 @@ class Contexts:
 
     def _bury(self, process: InterpreterProcess) -> None:
         """Forget a process that was lent to the caller and is lost, with all contexts in it."""
+        self._forget(process)
+        self.pool.end(process)
+
+    def _forget(self, process: InterpreterProcess) -> None:
         with self._lock:
             self._homes = OrderedDict(pair for pair in self._homes.items() if pair[1].process is not process)
             for digest in [key for key, flight in self._flights.items() if flight.context.process is process]:
                 del self._flights[digest]
-        self.pool.end(process)
 
     def _count_loss(self, flight: _Flight, lost: ProcessLost) -> None:
         """A process that dies of its step takes the step with it, in the end; one that dies otherwise does not.
@@ -315,7 +370,7 @@ class Contexts:
             StepLimit: this step has gone over.
         """
         with self._lock:
-            step = flight.digests[-1]
+            step = flight.key
             self._losses[step] += 1
             if not lost.out_of_time and self._losses[step] < LOSSES_MAX:
                 return

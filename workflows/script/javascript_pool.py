@@ -25,6 +25,8 @@ class Pool:
         self._changed = threading.Condition()
         self._all: list[InterpreterProcess] = []
         self._idle: list[InterpreterProcess] = []
+        self._lent: dict[InterpreterProcess, float] = {}
+        """Since when, on the monotonic clock."""
         self._starting = 0
         self._kept = os.cpu_count() or 1
 
@@ -49,9 +51,22 @@ class Pool:
                 self._changed.wait(SPAWN_PATIENCE_SECONDS)
         return process or self._start()
 
+    def reclaim(self, seconds: float) -> list[InterpreterProcess]:
+        """End those that were lent for so long: whoever had them was interrupted before he could give them back."""
+        with self._changed:
+            since = time.monotonic() - seconds
+            lost = [process for process, lent in self._lent.items() if lent < since]
+            for process in lost:
+                process.kill()
+                self._remove(process)
+            if lost:
+                self._changed.notify_all()
+        return lost
+
     def give_back(self, process: InterpreterProcess) -> None:
         """Lend it to others from now on, or end it where it is one too many and holds nothing."""
         with self._changed:
+            self._lent.pop(process, None)
             spare = not process.contexts and (len(self._idle) >= self._kept or process.bloated)
             if process not in self._all or spare:
                 self.end(process)
@@ -62,8 +77,7 @@ class Pool:
     def end(self, process: InterpreterProcess) -> None:
         """End a process that the caller has been lent."""
         with self._changed:
-            if process in self._all:
-                self._all.remove(process)
+            self._remove(process)
             process.end()
             self._changed.notify_all()
 
@@ -75,6 +89,7 @@ class Pool:
             for process in self._idle:
                 process.end()
             self._all, self._idle = [], []
+            self._lent.clear()
             self._changed.notify_all()
 
     @property
@@ -91,7 +106,13 @@ class Pool:
         else:
             return None
         self._idle.remove(chosen)
+        self._lent[chosen] = time.monotonic()
         return chosen
+
+    def _remove(self, process: InterpreterProcess) -> None:
+        self._lent.pop(process, None)
+        if process in self._all:
+            self._all.remove(process)
 
     def _start(self) -> InterpreterProcess:
         try:
@@ -101,4 +122,5 @@ class Pool:
                 self._starting -= 1
         with self._changed:
             self._all.append(process)
+            self._lent[process] = time.monotonic()
         return process

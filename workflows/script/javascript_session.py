@@ -46,12 +46,12 @@ class JavaScriptSession:
 
     def start(self, context: StepContext) -> Step:
         """Run from the top to the first wait. Raises as `Session.start`."""
-        return self._step({**self._opening, **_said(context)}, answered=())
+        return self._step({**_said(context), **self._opening}, answered=())
 
     def resume(self, outcomes: Mapping[int, Outcome], context: StepContext) -> Step:
         """Settle `outcomes` in call-id order and run to the next wait. Raises as `Session.resume`."""
         settled = [(call_id, _outcome(outcomes[call_id])) for call_id in sorted(outcomes)]
-        return self._step({"outcomes": settled, **_said(context)}, answered=tuple(outcomes))
+        return self._step({**_said(context), "outcomes": settled}, answered=tuple(outcomes))
 
     def state(self) -> dict[str, Any]:
         """The opening and every resumption: a context anywhere comes from them to the same place."""
@@ -104,7 +104,7 @@ def _failed(events: tuple[Event, ...], ended: dict[str, Any]) -> Failed:
 def _said(context: StepContext) -> dict[str, Any]:
     budget = context.budget
     return {
-        "now": context.now,
+        "now": context.now,  # first: `Entry` looks for it there
         "budget": {
             "total": budget.total,
             "spent": budget.spent,

@@ -20,6 +20,7 @@
   const OWN_LINES = 1000;
 
   let now = 0;
+  let clockSeen = false; // since the last report
   let budgetNow = { total: null, spent: 0, usd_total: null, usd_spent: 0 };
   const failureList = [];
   const waiting = new Map(); // call id -> {resolve, reject, site}
@@ -220,13 +221,18 @@
 
   // --------------------------------------------------------------------------------- clock and randomness
 
+  function seconds() {
+    clockSeen = true;
+    return now;
+  }
+
   function WorkflowDate(...parts) {
     if (!new.target) return new WorkflowDate().toString();
     return Reflect.construct(NativeDate, parts.length ? parts : [nowMs()], new.target);
   }
 
   function nowMs() {
-    return Math.floor(now * 1000);
+    return Math.floor(seconds() * 1000);
   }
 
   function installClock() {
@@ -274,7 +280,7 @@
       ...peopleFunctions({ asText, call }),
       ...gateFunctions({ asText, call, log, parallel, reasonOf }),
       failures: () => parse(stringify(failureList)),
-      now: () => now,
+      now: seconds,
       console: consoleLike,
       Date: WorkflowDate,
     };
@@ -322,8 +328,10 @@
       return done;
     }
     if (text === "ended?") return ended !== null;
+    if (text === "clock?") return clockSeen;
     const message = parse(text);
     now = message.now;
+    clockSeen = false;
     budgetNow = message.budget;
     failureList.push(...message.failures);
     if (body) {
