@@ -76,6 +76,24 @@ async def main(args):
 LOWERED_JS = """export const meta = { name: 'lowered', description: 'Agents at work', phases: [{ title: 'Work' }] }
 return await parallel([1, 2, 3].map((i) => () => agent(`work ${i}`, { phase: 'Work' })))
 """
+ROUNDS_PY = """from tenuto import Meta, agent, sleep
+meta = Meta(name="rounds", description="Goes round without any time passing")
+
+
+async def main(args):
+    for i in range(args):
+        await sleep(0)
+    said = await agent("between")
+    for i in range(args):
+        await sleep(0)
+    return said
+"""
+ROUNDS_JS = """export const meta = { name: 'rounds', description: 'Goes round without any time passing' }
+for (let i = 0; i < args; i++) await sleep(0)
+const said = await agent('between')
+for (let i = 0; i < args; i++) await new Promise((done) => setTimeout(done, 0))
+return said
+"""
 
 LATER: dict[str, Scenario] = {
     "orchestration-patterns-python-v1": replace(
@@ -88,6 +106,8 @@ LATER: dict[str, Scenario] = {
     ),
     "orchestration-people-javascript-v1": replace(orchestration(PEOPLE_JS, "people.js"), answered=True),
     "orchestration-merged-v1": orchestration(MERGED_PY, "merged.py", limits=RunLimits(concurrency=1), **PREPARED),
+    "orchestration-rounds-python-v1": orchestration(ROUNDS_PY, "rounds.py", args=100, has_args=True),
+    "orchestration-rounds-javascript-v1": orchestration(ROUNDS_JS, "rounds.js", args=100, has_args=True),
     "orchestration-locale-javascript-v1": orchestration(LOCALE_JS, "locale.js", locale=True),
     "orchestration-lowered-v1": replace(
         orchestration(LOWERED_PY, "lowered.py", limits=RunLimits(concurrency=4, on_limit="ask"), waits=True),
