@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.api.history.v1 import WorkflowTaskFailedEventAttributes
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import Client, WorkflowExecutionDescription
@@ -18,12 +19,16 @@ from temporalio.service import RPCError
 
 from tenuto.activities.until_kept import WAITING_FOR_STORE
 from tenuto.workflows.failure_kinds import HOLDS, RATE_LIMIT
+from tenuto.workflows.script.protocol import InterpreterBusy
+from tenuto.workflows.step_limit import StepOverLimit
 
 NOT_TAKEN_S = 5.0
 """A Workflow Task that waits longer has no Worker."""
 LOOKED_AT = 10
 """Events at the end of the history; the failed task is one of the last."""
 MESSAGE_CHARS = 500
+BUSY = (InterpreterBusy.__name__, StepOverLimit.__name__)
+"""Failures of a Workflow Task for want of time on this machine."""
 TRIED_OFTEN = 3
 """Attempts that an Activity may take without a word about it."""
 
@@ -34,10 +39,10 @@ async def trouble_of(client: Client, described: WorkflowExecutionDescription) ->
     if not described.raw_description.HasField("pending_workflow_task"):
         return await _all_wait(client, described)
     if pending.attempt > 1:
-        cause, message = await _last_failure(client, described)
-        if message:
-            tries = f"its Workflow Task failed {pending.attempt - 1} times"
-            return f"{tries}: {message}. {_remedy(cause)}"
+        failed = await _last_failure(client, described)
+        if failed is not None and failed.failure.message:
+            message = " ".join(failed.failure.message.split())[:MESSAGE_CHARS].rstrip(".")
+            return f"its Workflow Task failed {pending.attempt - 1} times: {message}. {remedy(failed)}"
     waited_s = (datetime.now(UTC) - pending.scheduled_time.ToDatetime(UTC)).total_seconds()
     if not pending.HasField("started_time") and waited_s > NOT_TAKEN_S:
         return f"no Worker has taken its next step for {waited_s:.0f} s. Start one: tenuto up, or tenuto worker"
@@ -69,7 +74,9 @@ async def _waits_for(client: Client, activity: PendingActivityInfo) -> str | Non
     return f"{kind}: {' '.join(failure.message.split())[:MESSAGE_CHARS]}, tried {activity.attempt - 1} times"
 
 
-async def _last_failure(client: Client, described: WorkflowExecutionDescription) -> tuple[int, str]:
+async def _last_failure(
+    client: Client, described: WorkflowExecutionDescription
+) -> WorkflowTaskFailedEventAttributes | None:
     request = GetWorkflowExecutionHistoryReverseRequest(
         namespace=client.namespace,
         execution=WorkflowExecution(workflow_id=described.id, run_id=described.run_id),
@@ -80,16 +87,18 @@ async def _last_failure(client: Client, described: WorkflowExecutionDescription)
             request, timeout=timedelta(seconds=3)
         )
     except RPCError:
-        return 0, ""  # the run is shown without it
+        return None  # the run is shown without it
     for event in answer.history.events:
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
-            failed = event.workflow_task_failed_event_attributes
-            return failed.cause, " ".join(failed.failure.message.split())[:MESSAGE_CHARS].rstrip(".")
-    return 0, ""
+            return event.workflow_task_failed_event_attributes
+    return None
 
 
-def _remedy(cause: int) -> str:
-    if cause == WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR:
+def remedy(failed: WorkflowTaskFailedEventAttributes) -> str:
+    """What a person does about it."""
+    if failed.failure.application_failure_info.type in BUSY:
+        return "It is tried again by itself, later each time: give the machine less to do, or start a Worker on another"
+    if failed.cause == WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR:
         return (
             "The Workers run code that cannot replay it: start one of the version that began it, or stop it and resume "
             "it in a new run (tenuto stop, tenuto resume), which pays for no finished agent again"
