@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.exceptions import ApplicationError
@@ -16,6 +16,7 @@ from .runs import ENDED, UnknownRun, check_run_id
 if TYPE_CHECKING:
     from .runs import Runs
 
+T = TypeVar("T")
 UPDATE_S = 4.5
 """A Worker that is up answers at once; a person is told within five seconds that none is."""
 
@@ -29,6 +30,11 @@ class RunEnded(UsageError):
 
 
 async def update(runs: Runs, run_id: str, name: str, *args: Any) -> str:
+    """Send one Update and wait for its answer, which is words. Raises as `send`."""
+    return await send(runs, run_id, name, *args, result_type=str)
+
+
+async def send(runs: Runs, run_id: str, name: str, *args: Any, result_type: type[T]) -> T:
     """Send one Update and wait for its answer.
 
     Raises:
@@ -43,13 +49,14 @@ async def update(runs: Runs, run_id: str, name: str, *args: Any) -> str:
     handle = (await runs.client()).get_workflow_handle(run_id)
     try:
         async with asyncio.timeout(UPDATE_S):
-            answer: str = await handle.execute_update(
-                name, args=args, result_type=str, rpc_timeout=timedelta(seconds=UPDATE_S)
+            answer: T = await handle.execute_update(
+                name, args=args, result_type=result_type, rpc_timeout=timedelta(seconds=UPDATE_S)
             )
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
         raise NoWorker(
-            f"no Worker answered for {run_id}: start one (tenuto up, or tenuto worker) and say it again; said twice it "
-            "does no more than once"
+            f"no Worker answered for {run_id} within {UPDATE_S:g} s: none is up, or it is busy. Start one (tenuto up, or "
+            f"tenuto worker), see whether this came through (tenuto show {run_id}), and say it again if not; said twice "
+            "it does no more than once"
         ) from None
     except WorkflowUpdateFailedError as error:
         cause = error.cause

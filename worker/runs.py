@@ -34,6 +34,7 @@ from tenuto.workflows.contracts import Histories, PhaseView, RunError, RunInput,
 
 from .config import Settings, UsageError
 from .connect import Unreachable
+from .listing import executions
 from .trouble import trouble_of
 
 WORKFLOW = "Orchestration"
@@ -263,11 +264,8 @@ class Runs:
         """Runs, newest first: those that Temporal knows, and without a limit those that only the store has."""
         client = await self.client()
         found: dict[str, RunReport] = {}
-        # A run that went on in a new history is listed by that one.
-        query = f"TaskQueue = '{self.settings.task_queue}' AND ExecutionStatus != 'ContinuedAsNew'"
-        async for execution in client.list_workflows(query, limit=limit):
-            if details.MEMO in execution.raw_info.memo.fields and execution.id not in found:
-                found[execution.id] = self._with_ui(await _from_memo(execution))
+        async for execution in executions(client, self.settings.task_queue, limit):
+            found[execution.id] = self._with_ui(await _from_memo(execution))
         if limit is None:
             for run_id in await self.store.folders("runs"):
                 if run_id not in found and (stored := await self._stored(run_id)) is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +81,34 @@ def test_a_question_shows_and_is_answered_from_the_command_line(served: Served, 
     late = tenuto("answer", "wf_asks", "no")
     assert late.returncode == 2
     assert "has ended" in late.stderr
+
+
+def test_an_answer_that_no_worker_takes_is_refused_in_plain_words_and_so_is_every_other_command(served: Served) -> None:
+    tenuto = served.tenuto
+    tenuto.script("asking.py", ASKING)
+    assert tenuto("run", "asking.py", "--id", "wf_unheard", "--detach").returncode == 0
+    until(lambda: tenuto.json("show", "wf_unheard")["status"] == "waiting", 40)
+    (worker,) = tenuto.json("up")["worker_pids"]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        for words in (
+            ("answer", "wf_unheard", "yes"),
+            ("pause", "wf_unheard"),
+            ("resume", "wf_unheard"),
+            ("set", "wf_unheard", "--max-usd", "1"),
+            ("agent", "skip", "wf_unheard", "a1"),
+            ("agent", "restart", "wf_unheard", "a1"),
+        ):
+            refused = tenuto(*words)
+            assert refused.returncode == 2, (words, refused.stderr)
+            assert "no Worker answered for wf_unheard" in refused.stderr
+            assert "tenuto up" in refused.stderr
+        for words in (("show", "wf_unheard"), ("logs", "wf_unheard"), ("ls",)):
+            read = tenuto(*words)
+            assert read.returncode == 0, (words, read.stderr)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    # What could not be heard may have come through since: said again it does no more than once.
+    tenuto("answer", "wf_unheard", "yes")
+    until(lambda: tenuto.json("show", "wf_unheard")["status"] == "completed", 40)
+    assert tenuto.json("result", "wf_unheard")["result"] == "yes"
