@@ -13,6 +13,7 @@ from typing import Any
 from tenuto.workflows import failure_kinds as kinds
 
 from .errors import AgentFailed
+from .placeholders import calls_in_vain, only_placeholders
 from .structured_output import OutputForm, WrongAnswer
 from .transcript import Message, Purpose
 
@@ -33,6 +34,11 @@ CONTINUE = (
 REPAIR = (
     "That answer does not satisfy the required JSON Schema:\n{errors}\n"
     "Answer again with the whole corrected JSON object and nothing else."
+)
+PLACEHOLDER = (
+    "That answer holds nothing but placeholders, and all {calls} calls of tools so far failed or were refused. Try "
+    "another way to find out what was asked, if there is one, and answer again in the same form. If there is none, "
+    "say in words what could not be found out, and why; if you mean that there is nothing, say that in a sentence."
 )
 CALL_AGAIN = (
     "Your call of {tool} was cut off at the output limit, so it was not made. Make it again with a shorter input; do "
@@ -89,7 +95,8 @@ def next_step(messages: Sequence[Message], form: OutputForm | None) -> Ask | Say
         return _call_again(messages, last.cut_tool_use)
     if last.stop_reason == "pause_turn" and _run_of_pauses(messages) <= PAUSES_MAX:
         return Ask()
-    return _plain(messages) if form is None else _structured(messages, form)
+    step = _plain(messages) if form is None else _structured(messages, form)
+    return _in_earnest(messages, step, form) if isinstance(step, Done) else step
 
 
 def answer_text(messages: Sequence[Message]) -> str:
@@ -158,13 +165,36 @@ def _structured(messages: Sequence[Message], form: OutputForm) -> Say | Done:
         return Done(form.read(text, instructed=messages[-1].instructed))
     except WrongAnswer as error:
         wrong = str(error)
-    answers = 1 + sum(message.purpose == "repair" for message in _own(messages))
+    answers = _answers(messages)
     if answers >= ANSWERS_MAX:
-        raw = text if len(text) <= RAW_CHARS else f"{text[:RAW_CHARS]}… ({len(text)} characters)"
         raise AgentFailed(
-            kinds.SCHEMA, f"no answer satisfied the schema in {answers} attempts:\n{wrong}\nlast answer: {raw}"
+            kinds.SCHEMA, f"no answer satisfied the schema in {answers} attempts:\n{wrong}\nlast answer: {_raw(text)}"
         )
     return Say("repair", REPAIR.format(errors=wrong))
+
+
+def _in_earnest(messages: Sequence[Message], done: Done, form: OutputForm | None) -> Say | Done:
+    """The value, unless it only keeps a place because no tool did its work."""
+    calls = calls_in_vain(messages)
+    if not calls or not only_placeholders(done.value, frozenset() if form is None else form.words):
+        return done
+    answers = _answers(messages)
+    if answers >= ANSWERS_MAX:
+        raise AgentFailed(
+            kinds.SCHEMA,
+            f"a placeholder after failed tools: all {calls} calls of tools failed or were refused, and none of "
+            f"{answers} answers says anything\nlast answer: {_raw(answer_text(messages))}",
+        )
+    return Say("repair", PLACEHOLDER.format(calls=calls))
+
+
+def _answers(messages: Sequence[Message]) -> int:
+    """How many answers were given that might have been the last, the one at hand included."""
+    return 1 + sum(message.purpose == "repair" for message in _own(messages))
+
+
+def _raw(text: str) -> str:
+    return text if len(text) <= RAW_CHARS else f"{text[:RAW_CHARS]}… ({len(text)} characters)"
 
 
 def _run_of_pauses(messages: Sequence[Message]) -> int:

@@ -21,6 +21,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from .output_schema import nodes, ways_to_send, without_foreign_patterns
+from .placeholders import words_of
 
 FORMS_MAX = 1000
 ERRORS_SHOWN_MAX = 10
@@ -54,6 +55,8 @@ class OutputForm:
         self._schema = schema
         self._validator = _validator(without_foreign_patterns(schema))
         self._ways = ways_to_send(schema)
+        self.words = words_of(schema)
+        """Texts that the schema itself names as answers."""
 
     @property
     def sent(self) -> dict[str, Any] | None:

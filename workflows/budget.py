@@ -7,7 +7,7 @@ reserved never pass a ceiling together, whatever is in flight. Dollars are whole
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -79,6 +79,9 @@ class _Scope:
             None if most is None else most - spent - reserved
             for most, spent, reserved in zip(self.ceiling, self.spent, self.reserved, strict=True)
         )
+
+    def unspent(self) -> tuple[int | None, ...]:
+        return tuple(None if most is None else most - spent for most, spent in zip(self.ceiling, self.spent, strict=True))
 
 
 RUN = ""
@@ -157,6 +160,23 @@ class Budget:
             books.reserved = books.reserved.plus(account.reserved)
             books.out += 1
         return None
+
+    def lacking(self, phase: str | None, need: Amount) -> list[tuple[str, int]]:
+        """What would have to be raised for a conversation that needs so much: scope, and index of the amount.
+
+        What others hold in reserve comes back, so it counts only where nothing else is in the way.
+        """
+        scopes, wanted = [(scope, self._scopes[scope]) for scope in self._of(phase)], [max(1, each) for each in need]
+
+        def short(rooms: Callable[[_Scope], tuple[int | None, ...]]) -> list[tuple[str, int]]:
+            return [
+                (scope, number)
+                for scope, books in scopes
+                for number, room in enumerate(rooms(books))
+                if room is not None and room < wanted[number]
+            ]
+
+        return short(_Scope.unspent) or short(_Scope.left)
 
     def share(self, key: str) -> Ceiling:
         """What a conversation with a reservation may have used in all, for each that is bounded."""

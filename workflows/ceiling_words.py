@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from .budget import NANO, RUN, Amount
 from .contracts import RunLimits
 
+Lacking = Sequence[tuple[str, int]]
+"""Scope, and index in `Amount`: every ceiling that is to be raised so that a call can go on."""
+_TOKENS = {1: "tokens", 2: "output tokens"}
 
-def reached(limits: RunLimits, scope: str, spent: Amount, least: Amount, lost_usd: float = 0.0) -> str:
+
+def reached(
+    limits: RunLimits, lacking: Lacking, spent: Callable[[str], Amount], least: Amount, lost_usd: float = 0.0
+) -> str:
     """What is spent, of what, and what there is no room for.
 
     Args:
-        scope: the run, or a phase.
+        spent: by scope.
         least: what the next request of whoever waits may cost at its smallest.
         lost_usd: what the run has counted for answers that broke off.
     """
-    whose = "this run" if scope == RUN else f"the phase {scope!r}"
-    usd = limits.usd if scope == RUN else (limits.phases_usd or {})[scope]
-    if usd is not None and spent.nano_usd + max(1, least.nano_usd) > usd * NANO:
-        said = f"${spent.nano_usd / NANO:.4f} of ${usd:g}"
-        if lost_usd and scope == RUN:
-            said += f", ${lost_usd:.4f} of it for answers that broke off and may be billed"
-        if least.nano_usd:
-            said += f"; the next request may cost ${least.nano_usd / NANO:.4f}"
-        return f"the budget of {whose} is spent ({said})"
-    most, used, what = limits.output_tokens, spent.output_tokens, "output tokens"
-    if most is None or used + max(1, least.output_tokens) <= most:
-        most, used, what = limits.tokens, spent.tokens, "tokens"
-    return f"the budget of {whose} is spent ({used:,} of {most or 0:,} {what})"
+    said = []
+    for scope, number in lacking:
+        whose = "this run" if scope == RUN else f"the phase {scope!r}"
+        told = f"({_of(limits, scope, number, spent(scope), least, lost_usd)})"
+        said.append(f"that of {whose} {told}" if said else f"the budget of {whose} is spent {told}")
+    return ", and so is ".join(said)
 
 
-def ways_on(limits: RunLimits, scope: str, run_id: str) -> str:
+def ways_on(lacking: Lacking, run_id: str) -> str:
     """What a person can do about it."""
-    flag = "--max-usd X"
+    flags = " ".join(_flag(scope, number) for scope, number in lacking)
+    what = "it" if len(lacking) == 1 else "both" if len(lacking) == 2 else "them"
+    return f"Raise {what} (tenuto set {run_id} {flags}), or end the run (tenuto stop {run_id})"
+
+
+def _of(limits: RunLimits, scope: str, number: int, spent: Amount, least: Amount, lost_usd: float) -> str:
+    if number:
+        most = (None, limits.tokens, limits.output_tokens)[number]
+        return f"{spent[number]:,} of {most or 0:,} {_TOKENS[number]}"
+    usd = (limits.usd if scope == RUN else (limits.phases_usd or {})[scope]) or 0.0
+    said = f"${spent.nano_usd / NANO:.4f} of ${usd:g}"
+    if lost_usd and scope == RUN:
+        said += f", ${lost_usd:.4f} of it for answers that broke off and may be billed"
+    if least.nano_usd:
+        said += f"; the next request may cost ${least.nano_usd / NANO:.4f}"
+    return said
+
+
+def _flag(scope: str, number: int) -> str:
     if scope != RUN:
-        flag = f"--phase-usd '{scope}=X'"
-    elif limits.usd is None:
-        flag = "--max-output-tokens N" if limits.output_tokens is not None else "--max-tokens N"
-    return f"Raise it (tenuto set {run_id} {flag}), or end the run (tenuto stop {run_id})"
+        return f"--phase-usd '{scope}=X'"
+    return ("--max-usd X", "--max-tokens N", "--max-output-tokens N")[number]

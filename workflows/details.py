@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .bounds import shown
+from .bounds import cut, shown
 from .contracts import RunLimits, RunReport
 from .gate_contracts import GateView
+from .people_contracts import QuestionView
 
 MEMO = "tenuto"
 """The memo's key: what readers see when no Worker is up."""
@@ -74,6 +75,23 @@ def gate_words(gate: GateView) -> str:
     more = f" and {len(gate.flaky_tests) - FLAKY_NAMED} more" if len(gate.flaky_tests) > FLAKY_NAMED else ""
     named = f" ({', '.join(gate.flaky_tests[:FLAKY_NAMED])}{more})" if gate.flaky_tests else ""
     return f"{outcome} · flaky: it changed its mind on an identical tree{named}"
+
+
+def question_words(question: QuestionView) -> str:
+    """A question on one line, and what became of it."""
+    asked = f"{question.id}: {question.question}"
+    if question.state == "answered":
+        by = f" by {question.by}" if question.by else ""
+        return f"{asked} · answered{by}: {_value(question.answer)}"
+    if question.state == "default":
+        return f"{asked} · nobody answered in time, so its default was taken: {_value(question.answer)}"
+    if question.state == "expired":
+        return f"{asked} · nobody answered in time, and it has no default"
+    return asked + (f" [{', '.join(map(str, question.options))}]" if question.options else "")
+
+
+def _value(value: Any) -> str:
+    return cut(value if isinstance(value, str) else repr(value), _CELL)
 
 
 def limit_words(limits: RunLimits) -> str:

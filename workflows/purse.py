@@ -262,7 +262,7 @@ class Purse:
             for scope in stuck:
                 refused = blocked[scope]
                 self._waiting.remove(refused)
-                refused.granted.set_result(self._refusal(scope, refused))
+                refused.granted.set_result(self._refusal(refused))
 
     def _grant(self) -> dict[str, _Waiting]:
         """Scope without room -> the first who waits for it. Who comes after him in that scope waits too."""
@@ -326,7 +326,8 @@ class Purse:
                 run.say("going on: there is room under the ceiling again")
                 run.release(CEILING)
             return
-        message = f"{self._reached(stuck, blocked[stuck])}. {ways_on(run.input.limits, stuck, run.id)}"
+        waiting = blocked[stuck]
+        message = f"{self._reached(waiting)}. {ways_on(self._lacking(waiting), run.id)}"
         if message == self._held:
             return
         first, self._held = not self._held, message
@@ -344,14 +345,18 @@ class Purse:
         self._held, self._given_up = "", True
         self._serve()
 
-    def _reached(self, scope: str, waiting: _Waiting) -> str:
-        run = self._run
-        return reached(run.input.limits, scope, self._budget.spent(scope), waiting.floor, run.ledger.lost.usd)
+    def _lacking(self, waiting: _Waiting) -> list[tuple[str, int]]:
+        """The ceilings in the way of the least that it can go on with; of run and phase one may do, or both be short."""
+        return self._budget.lacking(waiting.phase, waiting.floor)
 
-    def _refusal(self, scope: str, waiting: _Waiting) -> CallError:
+    def _reached(self, waiting: _Waiting) -> str:
+        run, spent = self._run, self._budget.spent
+        return reached(run.input.limits, self._lacking(waiting), spent, waiting.floor, run.ledger.lost.usd)
+
+    def _refusal(self, waiting: _Waiting) -> CallError:
         return CallError(
             kind=BUDGET,
             name="WorkflowBudgetExceededError",
-            message=f"{self._reached(scope, waiting)}. Ways on: resume it with a higher ceiling (finished agents are "
+            message=f"{self._reached(waiting)}. Ways on: resume it with a higher ceiling (finished agents are "
             "reused), or choose a smaller scope",
         )

@@ -9,8 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from .bounds import cut
 from .contracts import AgentView, RunReport, RunState
 from .failure_kinds import TRIPPED
+
+NAMED = 3
+"""Gates and works that a notice names; all are in the report."""
+NAME_CHARS = 80
 
 
 def ended_status(report: RunReport) -> RunState:
@@ -37,6 +42,11 @@ def notices(report: RunReport, agents: Iterable[AgentView], tripped: str) -> lis
         found.append(f"without a value: {causes(report)}")
     if unverified := report.verification.reviews.unverified:
         found.append(f"reviews that came to no verdict, so that what they were to judge is unverified: {unverified}")
+    red = [gate.name for gate in report.gates if not gate.passed]
+    if ended and red:
+        found.append(f"red at their last run: {_named(red, 'gate')}")
+    if objections := _objections(report):
+        found.append(objections)
     if ended and not verified(report):
         found.append("nothing was verified: no gate and no review says anything about this result")
     found += _served(agents)
@@ -68,6 +78,41 @@ def tools_used(agent: AgentView) -> str:
     return (f"{tools.calls} ({', '.join(bad)})" if bad else str(tools.calls)) if tools.calls else ""
 
 
+def reviews_in_words(report: RunReport) -> str:
+    """Reviews by verdict: `2 confirmed, 1 refuted`; nothing for none."""
+    return ", ".join(f"{count} {verdict}" for verdict, count in report.verification.reviews if count)
+
+
+def _objections(report: RunReport) -> str:
+    """Reviews against what they were given. Whether the script did anything about it nobody can see from outside."""
+    counts = report.verification.reviews
+    parts = [f"{_count(counts.refuted, 'review')} refuted what {_it(counts.refuted)} given"] * bool(counts.refuted)
+    if counts.disputed:
+        parts.append(f"{counts.disputed if parts else _count(counts.disputed, 'review')} disputed, without agreement")
+    if not parts:
+        return ""
+    works = [view.work for view in report.reviews if view.verdict in ("refuted", "disputed") and view.work]
+    return f"{', '.join(parts)}{': ' if works else ''}{_listed(works)}; the result may rest on that all the same"
+
+
+def _named(names: list[str], what: str) -> str:
+    return f"{_count(len(names), what)} ({_listed(names)})"
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - NAMED
+    shown = ", ".join(repr(cut(name, NAME_CHARS)) for name in names[:NAMED])
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def _it(count: int) -> str:
+    return "it was" if count == 1 else "they were"
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def _served(agents: Iterable[AgentView]) -> list[str]:
     pairs = Counter((agent.asked, agent.model) for agent in agents if agent.asked is not None)
     return [
@@ -77,7 +122,7 @@ def _served(agents: Iterable[AgentView]) -> list[str]:
 
 
 def _agents(count: int) -> str:
-    return f"{count} agent{'' if count == 1 else 's'}"
+    return _count(count, "agent")
 
 
 def _were(count: int) -> str:

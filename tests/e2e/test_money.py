@@ -112,6 +112,25 @@ def test_a_phase_has_a_ceiling_of_its_own_and_the_others_go_on(served: Served) -
     assert titles == pytest.approx(report["usage"]["usd"]) == pytest.approx(billed(served), abs=1e-6)
 
 
+@pytest.mark.parametrize(("most", "both"), [("0.12", False), ("0.05", True)])
+def test_what_is_to_be_raised_is_named_where_run_and_phase_have_a_ceiling(
+    served: Served, most: str, both: bool
+) -> None:
+    served.api.control(rules=[{"reply": {"text": WORDS}}])
+    served.tenuto.script(
+        "both.js",
+        "export const meta = {name: 'b', description: 'd', phases: [{title: 'A', usd: 0.05}]}\nphase('A')\n"
+        "const said = []\nfor (let i = 0; i < 3; i++) said.push(await agent(`both ${i}`))\nreturn said.length\n",
+    )
+    run_id = f"both-{both}"
+    follower = served.follow("run", "both.js", "--id", run_id, "--max-usd", most, "--json")
+    message = waits_at_a_ceiling(served, run_id)["waiting_for"]["message"]
+    assert "the phase 'A'" in message and "--phase-usd 'A=X'" in message and "tokens" not in message
+    assert ("this run" in message) is both and ("--max-usd X" in message) is both
+    served.tenuto.json("set", run_id, "--phase-usd", "A=9", *(("--max-usd", "9") if both else ()))
+    assert ended(follower)["result"] == 3
+
+
 def test_reviewers_have_shares_as_all_agents(served: Served) -> None:
     served.api.control(
         rules=[{"match": {"prompt_contains": "Independent"}, "reply": {"text": WORDS}}, {"reply": {"text": WORDS}}]

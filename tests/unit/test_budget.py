@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tenuto.workflows.budget import NANO, RUN, Amount, Budget, Ceiling
+from tenuto.workflows.ceiling_words import reached, ways_on
+from tenuto.workflows.contracts import RunLimits
 from tenuto.workflows.failure_kinds import SKIPPED
 from tenuto.workflows.trip import Trip
 
@@ -179,3 +183,49 @@ def test_what_is_told_of_those_under_way_leaves_nothing_behind_once_they_have_st
     for scope in (RUN, "one"):
         books = budget._scopes[scope]
         assert (books.spent, books.reserved, books.out) == (total, Amount(), 0)
+
+
+def cents(usd: float) -> Amount:
+    return Amount.of(usd, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "need", "said", "flags"),
+    [
+        # There is room for the least under the ceiling of the run, though not for what it could use: the phase binds.
+        ({"usd": 0.09, "phases_usd": {"A": 0.05}}, 0.02, ["the phase 'A'"], ["--phase-usd 'A=X'"]),
+        ({"usd": 0.05, "phases_usd": {"A": 0.09}}, 0.02, ["this run"], ["--max-usd X"]),
+        ({"usd": 0.05, "phases_usd": {"A": 0.05}}, 0.02, ["this run", "the phase 'A'"], ["--max-usd X", "'A=X'"]),
+        ({"phases_usd": {"A": 0.05}}, 0.02, ["the phase 'A'"], ["--phase-usd 'A=X'"]),
+        ({"tokens": 1000, "phases_usd": {"A": 0.09}}, 0.02, ["1,000 of 1,000 tokens"], ["--max-tokens N"]),
+        ({"output_tokens": 90, "usd": 9}, 0.02, ["100 of 90 output tokens"], ["--max-output-tokens N"]),
+    ],
+)
+def test_the_ceilings_that_are_named_are_those_that_have_to_be_raised(
+    limits: dict[str, Any], need: float, said: list[str], flags: list[str]
+) -> None:
+    caps, budget = RunLimits.model_validate(limits), Budget()
+    budget.limit(RUN, Ceiling.of(caps.usd, caps.tokens, caps.output_tokens))
+    for phase, usd in (caps.phases_usd or {}).items():
+        budget.limit(phase, Ceiling.of(usd))
+    budget.settle("a1", "A", Amount.of(0.04, 1000, 100))
+    lacking = budget.lacking("A", cents(need))
+    words = reached(caps, lacking, budget.spent, cents(need))
+    assert all(each in words for each in said) and " of 0 " not in words
+    assert ("the phase" in words, "run" in words) == (
+        any("phase" in each for each in said),
+        any("run" in each or "tokens" in each for each in said),
+    )
+    way = ways_on(lacking, "wf_1")
+    assert all(flag in way for flag in flags) and way.count("--") == len(lacking)
+    assert ("both" in way) == (len(lacking) == 2)
+
+
+def test_what_others_hold_in_reserve_is_named_only_where_nothing_else_is_in_the_way() -> None:
+    budget = Budget()
+    budget.limit(RUN, Ceiling.of(1.0))
+    budget.limit("A", Ceiling.of(0.5))
+    assert budget.reserve("b", "B", cents(0.9), cents(0.9), 1) is None
+    assert budget.lacking("A", cents(0.2)) == [(RUN, 0)]
+    budget.settle("a", "A", cents(0.4))
+    assert budget.lacking("A", cents(0.2)) == [("A", 0)]

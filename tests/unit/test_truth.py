@@ -18,6 +18,7 @@ from tenuto.workflows.contracts import (
     Verification,
 )
 from tenuto.workflows.gate_contracts import GateView
+from tenuto.workflows.review_views import ReviewView
 from tenuto.workflows.run_state import Agent, RunLedger
 from tenuto.workflows.share_contracts import ToolCounts
 
@@ -65,8 +66,31 @@ def test_a_run_that_nothing_verified_says_so_at_its_end() -> None:
     assert said.startswith("nothing was verified")
     assert truth.notices(report("running"), [], "") == []
     assert truth.notices(report(gates=[gate(passed=True)]), [], "") == []
-    assert truth.notices(report(verification=reviewed(refuted=1)), [], "") == []
+    assert truth.notices(report(verification=reviewed(confirmed=1)), [], "") == []
     assert len(truth.notices(report(verification=reviewed(unverified=1)), [], "")) == 2
+
+
+def test_a_review_against_what_it_was_given_is_told_whatever_the_script_made_of_it() -> None:
+    views = [
+        ReviewView(id=f"review-{n}", kind="review", work=f"work {n}", verdict=verdict)
+        for n, verdict in enumerate(("confirmed", "refuted", "disputed"))
+    ]
+    told = report(verification=reviewed(confirmed=1, refuted=1, disputed=1), reviews=views)
+    (said,) = truth.notices(told, [], "")
+    assert said.startswith("1 review refuted what it was given, 1 disputed, without agreement: 'work 1', 'work 2'")
+    assert truth.ended_status(told) == "completed"
+    assert truth.reviews_in_words(told) == "1 confirmed, 1 refuted, 1 disputed"
+    (said,) = truth.notices(report(verification=reviewed(disputed=2)), [], "")
+    assert said.startswith("2 reviews disputed, without agreement; ")
+    many = [ReviewView(id=f"r{n}", kind="review", work="w" * 300, verdict="refuted") for n in range(9)]
+    (said,) = truth.notices(report(verification=reviewed(refuted=9), reviews=many), [], "")
+    assert said.startswith("9 reviews refuted what they were given: 'ww") and "and 6 more" in said and len(said) < 500
+
+
+def test_a_red_gate_is_a_reason_that_is_said() -> None:
+    gates = [gate(passed=False), GateView(id="g2", name="pytest -q", passed=False), gate(passed=True)]
+    assert truth.notices(report("degraded", gates=gates), [], "") == ["red at their last run: 2 gates ('g', 'pytest -q')"]
+    assert truth.notices(report("running", gates=gates), [], "") == []
 
 
 def test_causes_are_counted_the_most_frequent_first() -> None:

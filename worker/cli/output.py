@@ -97,7 +97,8 @@ def ending_lines(report: RunReport) -> list[str]:
         if failure.raw is not None:
             lines.append(f"    its last answer is kept whole: tenuto logs {report.run_id} {failure.agent}")
     if len(report.failures) > FAILURES_SHOWN:
-        lines.append(f"  … and {len(report.failures) - FAILURES_SHOWN} more failures: tenuto show {report.run_id}")
+        more = len(report.failures) - FAILURES_SHOWN
+        lines.append(f"  … and {more} more failures: tenuto show {report.run_id} --json, `failures`")
     if report.partial:
         lines.append(f"  {len(report.partial)} finished agents are kept: tenuto show {report.run_id} --json, `partial`")
     return lines

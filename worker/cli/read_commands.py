@@ -161,7 +161,8 @@ def stop(run_id: str, *, json: bool) -> int:
 def _picture(report: RunReport) -> list[RenderableType]:
     from rich.text import Text
 
-    from tenuto.workflows.details import gate_words
+    from tenuto.workflows.details import gate_words, question_words
+    from tenuto.workflows.truth import reviews_in_words
 
     head = Text.assemble((report.run_id, "bold"), f"  {report.workflow}  ", (report.status, "bold"))
     if report.owner:
@@ -174,12 +175,13 @@ def _picture(report: RunReport) -> list[RenderableType]:
     if report.trouble:
         parts.append(Text(f"does not get on: {report.trouble}"))
     for question in report.questions:
+        parts.append(Text(f"  {question_words(question)}"))
         if question.state == "open":
-            choices = f" [{', '.join(map(str, question.options))}]" if question.options else ""
-            parts.append(Text(f"  {question.id}: {question.question}{choices}"))
             parts.append(Text(f"  tenuto answer {report.run_id} {question.id} ANSWER", style="dim"))
     for gate in report.gates:
         parts.append(Text(f"gate {gate.name}: {gate_words(gate)}"))
+    if reviews := reviews_in_words(report):
+        parts.append(Text(f"reviews: {reviews}"))
     if report.error or report.failures or report.notices:
         parts.append(Text("\n".join(ending_lines(report)[1:])))
     if report.ui:
