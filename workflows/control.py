@@ -52,8 +52,13 @@ class Controllable:
         ended = self.current.holds.resume()
         if self.current.holds.resumed > waited:
             self.current.agents.open_gates()
-        if self.current.holds.holds(failure_kinds.CEILING):
-            return "a ceiling holds it up, and only a higher one lets it go on: tenuto set RUN --max-usd X"
+        ceiling = self.current.holds.message(failure_kinds.CEILING)
+        if ceiling is not None:
+            return f"only a higher ceiling lets it go on: {ceiling}"
+        if asked := self.current.questions.open:
+            ways = f"tenuto answer {self.current.id} {asked[0].id} ANSWER"
+            what = f"{len(asked)} questions wait" if len(asked) > 1 else f"{asked[0].id} waits"
+            return f"{'goes on' if ended else 'it was not paused'}; {what} for an answer: {ways}"
         return "goes on" if ended else "it was not paused, and nothing holds it up"
 
     @workflow.update(name="set_limits")

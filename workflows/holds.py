@@ -61,6 +61,11 @@ class Holds:
         """Whether it is held up by this."""
         return kind in self._held
 
+    def message(self, kind: str) -> str | None:
+        """Why this holds it up; `None` where it does not."""
+        held = self._held.get(kind)
+        return None if held is None else held.message
+
     def hold(
         self, kind: str, message: str, until: str | None = None, *, over: Callable[[], None] | None = None
     ) -> None:

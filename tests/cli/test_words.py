@@ -13,8 +13,10 @@ from tenuto.worker.cli.output import cache_share, ending_lines, figures, plain_r
 from tenuto.worker.cli.run_command import RunOptions, limits_of
 from tenuto.worker.cli.script_input import parse_args
 from tenuto.worker.config import Settings, UsageError
-from tenuto.workflows.contracts import Census, ReviewCounts, RunReport, Usage, Verification
+from tenuto.workflows.contracts import Census, Failure, ReviewCounts, RunReport, Usage, Verification
+from tenuto.workflows.details import question_words
 from tenuto.workflows.gate_contracts import GateView
+from tenuto.workflows.people_contracts import QuestionView
 from tenuto.workflows.script.protocol import LoadedScript
 
 
@@ -145,3 +147,22 @@ def test_a_degraded_run_says_why_though_every_agent_is_done() -> None:
         "  gate npm test: not passed: exit code 1",
         "  reviews without enough live votes: 2",
     ]
+
+
+def test_failures_that_are_not_shown_are_where_the_line_says() -> None:
+    failures = [Failure(agent=f"a{n}", label="x", phase=None, kind="schema", message="no") for n in range(324)]
+    report = RunReport(run_id="big", workflow="w", status="degraded", failures=failures)
+    assert ending_lines(report)[-1] == "  … and 314 more failures: tenuto show big --json, `failures`"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"options": ["yes", "no"]}, "q1: Ship? [yes, no]"),
+        ({"state": "answered", "answer": "no", "by": "ann"}, "q1: Ship? · answered by ann: no"),
+        ({"state": "default", "answer": True}, "nobody answered in time, so its default was taken: True"),
+        ({"state": "expired"}, "nobody answered in time, and it has no default"),
+    ],
+)
+def test_what_became_of_a_question_is_on_its_line(given: dict[str, Any], said: str) -> None:
+    assert said in question_words(QuestionView(id="q1", question="Ship?", asked_at="", **given))

@@ -124,3 +124,53 @@ def test_a_stopped_run_says_what_it_has_cost(served: Served) -> None:
     report: dict[str, Any] = ended(follower, 4)
     assert report["census"]["skipped"] == 3
     assert report["usage"]["output_tokens"] == served.api.usage()["completed"]["output_tokens"] > 0
+
+
+def test_what_reviews_and_people_said_is_told_though_the_script_ignored_it(served: Served) -> None:
+    no = json.dumps({"verdict": "fail", "objections": ["It is wrong."], "evidence": ["looked"]})
+    served.api.control(rules=[{"match": {"prompt_contains": "<work>"}, "reply": {"text": no}}])
+    served.tenuto.script(
+        "ignores.js",
+        "export const meta = {name: 'ignores', description: 'd', phases: [{title: 'Work'}]}\n"
+        "await review('two and two are five', {lenses: ['alpha']})\n"
+        "return await ask('Go on?', {default: 'yes', timeout: 1})\n",
+    )
+    words = ("run", "ignores.js", "--id", "ignores", "--phase-usd", "Nope=0.05", "--phase-usd", "Work=1", "--json")
+    done = served.tenuto(*words)
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["status"], report["result"]) == (0, "completed", "yes")
+    (said,) = report["notices"]
+    assert said.startswith("1 review refuted what it was given: 'two and two are five'")
+    assert f"! {said}" in done.stderr
+    assert "names the phase 'Nope'" in done.stderr and "'Work'" in done.stderr.partition("Nope")[2]
+    assert "names the phase 'Work'" not in done.stderr
+    shown = " ".join(served.tenuto("show", "ignores").stdout.split())
+    assert "reviews: 1 refuted" in shown and said[:40] in shown
+    assert "q1: Go on? · nobody answered in time, so its default was taken: yes" in shown
+
+
+@pytest.mark.parametrize("schema", ["", ", {schema: {type: 'object', properties: {finding: {type: 'string'}}}}"])
+def test_a_placeholder_after_failed_tools_is_no_value_and_is_kept(served: Served, schema: str) -> None:
+    look = {"tool_use": [{"name": "Read", "input": {"file_path": "absent.txt"}}]}
+    empty = json.dumps({"finding": "placeholder"}) if schema else "N/A"
+    rules = [{"match": {"turn": 1}, "reply": look}, {"reply": {"text": empty}}]
+    served.api.control(rules=rules)
+    served.tenuto.script(
+        "looks.js",
+        "export const meta = {name: 'looks', description: 'd'}\n"
+        f"try {{ await agent('looks'{schema}) }} catch (error) {{ return error.message }}\nreturn 'a value'\n",
+    )
+    run_id = f"looks-{bool(schema)}"
+    report = ended(served.follow("run", "looks.js", "--id", run_id, "--json"), 3)
+    (failure,) = report["failures"]
+    assert (failure["kind"], report["census"]["failed"]) == ("schema", 1)
+    assert "a placeholder after failed tools: all 1 calls" in failure["message"]
+    assert failure["message"] in report["result"] or "placeholder" in report["result"]
+    record = json.loads((served.tenuto.home / "store" / failure["raw"]).read_text())
+    assert record["failure"]["raw"] == empty
+    assert report["agents"][0]["tools"] == {"calls": 1, "failed": 1, "refused": 0}
+    served.api.control(reset=True, rules=[*rules[:1], {"match": {"turn": 2}, "reply": {"text": empty}}])
+    report = ended(served.follow("run", "looks.js", "--id", f"{run_id}-mended", "--json"))
+    assert report["result"] == "a value"
+    (told,) = [each for each in served.api.requests() if each["turn"] == 3]
+    assert told["outcome"] == "completed"

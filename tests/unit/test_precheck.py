@@ -10,10 +10,10 @@ from tenuto.worker.precheck.calls import UNKNOWN, Call
 from tenuto.worker.precheck.findings import refusals, withheld
 from tenuto.worker.precheck.javascript_calls import javascript_calls
 from tenuto.worker.precheck.javascript_names import GLOBALS, unknown_names
-from tenuto.worker.precheck.names import missing_names
+from tenuto.worker.precheck.names import missing_names, unnamed_phases
 from tenuto.worker.precheck.python_calls import python_calls
 from tenuto.workflows.script import javascript
-from tenuto.workflows.script.protocol import Finished, StepContext
+from tenuto.workflows.script.protocol import Finished, LoadedScript, Phase, StepContext
 from tenuto.workflows.setup_contracts import AgentDefinition
 
 from .policy_play import WORKSPACE, rules
@@ -199,3 +199,12 @@ def test_what_a_script_binds_or_asks_for_and_what_every_script_finds_is_known() 
 def test_what_nothing_defines_is_named_with_its_first_line() -> None:
     source = "export const meta = {};\nawait fetch(x.y);\nprocess.exit(1);\nreturn { step, x: step() };\n"
     assert unknown_names(source) == [("fetch", 2), ("x", 2), ("process", 3), ("step", 4)]
+
+
+def test_a_phase_with_a_ceiling_that_nobody_names_is_told() -> None:
+    source = "phase('Free'); await agent(`x`, {phase: \"Late\"})"
+    script = LoadedScript("javascript", source, "n", "d", (Phase("Listed"),), {})
+    (line,) = unnamed_phases(script, ["Listed", "Free", "Late", "Nope"])
+    assert "'Nope'" in line and "'Listed'" in line
+    bare = LoadedScript("javascript", source, "n", "d", (), {})
+    assert "its meta lists no phases" in unnamed_phases(bare, ["Nope"])[0]

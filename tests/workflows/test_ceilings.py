@@ -71,6 +71,8 @@ async def test_a_phase_that_waits_for_money_leaves_the_width_to_the_others(stage
         assert report.waiting_for is not None and report.waiting_for.kind == "ceiling"
         first = Counter(input.phase for input in stage.asked)
         assert first["B"] == 20 and 1 <= first["A"] <= 3
+        said = await handle.execute_update("resume", result_type=str)
+        assert "only a higher ceiling" in said and f"tenuto set {handle.id} --phase-usd 'A=X'" in said
         await handle.execute_update("set_limits", SetLimitsInput(phases_usd={"A": 1.0}))
         report = await handle.result()
     assert report.status == "completed" and report.census.done == 40

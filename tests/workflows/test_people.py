@@ -153,6 +153,19 @@ async def test_a_run_is_waiting_only_while_nothing_else_of_it_runs(stage: Stage)
     assert report.result == ["x", "done"]
 
 
+async def test_resuming_a_run_that_waits_for_an_answer_says_how_to_give_it(stage: Stage) -> None:
+    async with stage.playing():
+        handle = await stage.start(MAIN + "return await ask('a?')\n")
+        await asked(handle)
+        said = await handle.execute_update("resume", result_type=str)
+        assert said == f"it was not paused; q1 waits for an answer: tenuto answer {handle.id} q1 ANSWER"
+        await handle.execute_update("pause")
+        said = await handle.execute_update("resume", result_type=str)
+        assert said.startswith("goes on; q1 waits for an answer")
+        await answer(handle, "x")
+        await handle.result()
+
+
 @pytest.mark.parametrize("name", ["s.py", "s.js"])
 async def test_an_event_is_awaited_by_name_and_one_that_came_before_counts(stage: Stage, name: str) -> None:
     source = (

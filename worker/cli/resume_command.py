@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import Settings, UsageError
 from .control_commands import resume_live
 from .limit_options import phase_ceilings
+from .output import notice
 from .run_command import TRIP, RunOptions, check_credentials, check_price, in_dollars, launch
 from .session import open_runs
 
@@ -33,6 +34,7 @@ def resume(run_id: str, options: RunOptions) -> int:
     from tenuto.workflows.models import resolve
     from tenuto.workflows.script.dialects import interpreters
 
+    from ..precheck.names import unnamed_phases
     from ..runs import check_run_id, new_run_id
 
     check_run_id(run_id)
@@ -53,6 +55,8 @@ def resume(run_id: str, options: RunOptions) -> int:
     settings = Settings.load(workspace)
     if settings.disabled_by:
         raise UsageError(f"starting runs is turned off by {settings.disabled_by}; unset it to resume {run_id}")
+    for line in unnamed_phases(before.script, phase_ceilings(options.phase_usd)):
+        notice(line)
     caps = _limits(options, before.limits)
     if in_dollars(caps):
         check_price(resolve(before.model))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,7 +96,7 @@ def run(options: RunOptions) -> int:
         raise UsageError(f"--resume-from and --id are both {run_id!r}: a resumed run is a new one, so leave out --id")
     if settings.embedded and not options.simulate:
         check_credentials(settings)
-    _check_policy(run_input, workspace, settings.home)
+    _check_policy(run_input, workspace, settings.home, phase_ceilings(options.phase_usd))
     _confirm(options, settings, run_input)
     return launch(options, settings, run_input, run_id)
 
@@ -224,13 +225,14 @@ def check_credentials(settings: Settings) -> None:
         )
 
 
-def _check_policy(run_input: RunInput, workspace: Path, home: Path) -> None:
+def _check_policy(run_input: RunInput, workspace: Path, home: Path, given: Iterable[str]) -> None:
     """Nothing starts whose script names what the policy refuses: not in the middle of the night, but now."""
     from ..precheck.findings import precheck
-    from ..precheck.names import missing_names
+    from ..precheck.names import missing_names, unnamed_phases
 
     found = precheck(run_input, workspace)
-    for line in (*found.refused, *found.withheld, *missing_names(run_input.script, workspace, home)):
+    named = missing_names(run_input.script, workspace, home)
+    for line in (*found.refused, *found.withheld, *named, *unnamed_phases(run_input.script, given)):
         notice(line)
     if found.refused:
         raise UsageError("nothing was started, because the script names what this run refuses (see above)")

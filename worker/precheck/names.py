@@ -19,6 +19,21 @@ if TYPE_CHECKING:
     from tenuto.workflows.contracts import Script
 
 
+def unnamed_phases(script: Script | LoadedScript, ceilings: Iterable[str]) -> list[str]:
+    """A line for each phase that has a ceiling and is named neither in `meta` nor in a text of the script.
+
+    The script may put its title together, or a workflow that it calls may have it, so nothing is refused for it.
+    """
+    known = [phase.title for phase in script.phases]
+    there = f"its phases are: {', '.join(map(repr, known))}" if known else "its meta lists no phases"
+    return [
+        f"--phase-usd names the phase {title!r}, and the script does not ({there}): unless a phase comes to have exactly "
+        "that title, the ceiling binds nothing"
+        for title in ceilings
+        if title not in known and not any(f"{quote}{title}{quote}" in script.source for quote in "\"'`")
+    ]
+
+
 def missing_names(script: Script | LoadedScript, workspace: Path, home: Path) -> list[str]:
     """A line for each name, with the first line of the script that has it.
 
