@@ -17,7 +17,7 @@ WORDS = frozenset(
     {"", "placeholder", "n/a", "na", "none", "null", "todo", "tbd", "unknown", "not available", "lorem ipsum"}
 )
 """Texts that say nothing, whatever their case; signs around them (`<TODO>`, `-`, `…`) make no difference."""
-_SIGNS = " \t\r\n.…-–—_*`'\"<>[](){}!?:;"
+_SIGNS = " \t\r\n.…-\u2013\u2014_*`'\"<>[](){}!?:;"
 _FENCE = re.compile(r"\s*```\w*\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 _ERROR = "_error"
 

@@ -54,9 +54,9 @@ async def send(runs: Runs, run_id: str, name: str, *args: Any, result_type: type
             )
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
         raise NoWorker(
-            f"no Worker answered for {run_id} within {UPDATE_S:g} s: none is up, or it is busy. Start one (tenuto up, or "
-            f"tenuto worker), see whether this came through (tenuto show {run_id}), and say it again if not; said twice "
-            "it does no more than once"
+            f"no Worker answered for {run_id} within {UPDATE_S:g} s: none is up, or it is busy. Start one (tenuto up, "
+            f"or tenuto worker), see whether this came through (tenuto show {run_id}), and say it again if not; said "
+            "twice it does no more than once"
         ) from None
     except WorkflowUpdateFailedError as error:
         cause = error.cause

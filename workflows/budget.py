@@ -81,7 +81,9 @@ class _Scope:
         )
 
     def unspent(self) -> tuple[int | None, ...]:
-        return tuple(None if most is None else most - spent for most, spent in zip(self.ceiling, self.spent, strict=True))
+        return tuple(
+            None if most is None else most - spent for most, spent in zip(self.ceiling, self.spent, strict=True)
+        )
 
 
 RUN = ""

@@ -22,10 +22,11 @@ def reached(
         least: what the next request of whoever waits may cost at its smallest.
         lost_usd: what the run has counted for answers that broke off.
     """
-    said = []
+    said: list[str] = []
     for scope, number in lacking:
         whose = "this run" if scope == RUN else f"the phase {scope!r}"
-        told = f"({_of(limits, scope, number, spent(scope), least, lost_usd)})"
+        lost = f", ${lost_usd:.4f} of it for answers that broke off and may be billed" if lost_usd else ""
+        told = f"({_of(limits, scope, number, spent(scope), lost)}{_next(number, least)})"
         said.append(f"that of {whose} {told}" if said else f"the budget of {whose} is spent {told}")
     return ", and so is ".join(said)
 
@@ -37,17 +38,16 @@ def ways_on(lacking: Lacking, run_id: str) -> str:
     return f"Raise {what} (tenuto set {run_id} {flags}), or end the run (tenuto stop {run_id})"
 
 
-def _of(limits: RunLimits, scope: str, number: int, spent: Amount, least: Amount, lost_usd: float) -> str:
+def _of(limits: RunLimits, scope: str, number: int, spent: Amount, lost: str) -> str:
     if number:
         most = (None, limits.tokens, limits.output_tokens)[number]
         return f"{spent[number]:,} of {most or 0:,} {_TOKENS[number]}"
     usd = (limits.usd if scope == RUN else (limits.phases_usd or {})[scope]) or 0.0
-    said = f"${spent.nano_usd / NANO:.4f} of ${usd:g}"
-    if lost_usd and scope == RUN:
-        said += f", ${lost_usd:.4f} of it for answers that broke off and may be billed"
-    if least.nano_usd:
-        said += f"; the next request may cost ${least.nano_usd / NANO:.4f}"
-    return said
+    return f"${spent.nano_usd / NANO:.4f} of ${usd:g}{lost if scope == RUN else ''}"
+
+
+def _next(number: int, least: Amount) -> str:
+    return f"; the next request may cost ${least.nano_usd / NANO:.4f}" if least.nano_usd and not number else ""
 
 
 def _flag(scope: str, number: int) -> str:

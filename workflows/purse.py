@@ -346,7 +346,7 @@ class Purse:
         self._serve()
 
     def _lacking(self, waiting: _Waiting) -> list[tuple[str, int]]:
-        """The ceilings in the way of the least that it can go on with; of run and phase one may do, or both be short."""
+        """The ceilings in the way of the least that it can go on with: of the run, of its phase, or of both."""
         return self._budget.lacking(waiting.phase, waiting.floor)
 
     def _reached(self, waiting: _Waiting) -> str:

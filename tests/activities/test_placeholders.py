@@ -27,7 +27,7 @@ def said(purpose: Purpose, text: str) -> Message:
 
 def tools(*calls: dict[str, bool]) -> list[Message]:
     """A turn of tool calls and its results."""
-    records = [ToolRecord(name="Bash", input_sha256="", **call) for call in calls]
+    records = [ToolRecord.model_validate({"name": "Bash", "input_sha256": "", **call}) for call in calls]
     uses = [{"type": "tool_use", "id": f"t{n}", "name": "Bash", "input": {}} for n in range(len(calls))]
     results = [{"type": "tool_result", "tool_use_id": use["id"], "content": "?"} for use in uses]
     return [

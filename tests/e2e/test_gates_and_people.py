@@ -103,9 +103,9 @@ def test_an_answer_that_no_worker_takes_is_refused_in_plain_words_and_so_is_ever
             assert refused.returncode == 2, (words, refused.stderr)
             assert "no Worker answered for wf_unheard" in refused.stderr
             assert "tenuto up" in refused.stderr
-        for words in (("show", "wf_unheard"), ("logs", "wf_unheard"), ("ls",)):
-            read = tenuto(*words)
-            assert read.returncode == 0, (words, read.stderr)
+        for reads in (("show", "wf_unheard"), ("logs", "wf_unheard"), ("ls",)):
+            read = tenuto(*reads)
+            assert read.returncode == 0, (reads, read.stderr)
     finally:
         os.kill(worker, signal.SIGCONT)
     # What could not be heard may have come through since: said again it does no more than once.

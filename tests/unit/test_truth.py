@@ -89,7 +89,9 @@ def test_a_review_against_what_it_was_given_is_told_whatever_the_script_made_of_
 
 def test_a_red_gate_is_a_reason_that_is_said() -> None:
     gates = [gate(passed=False), GateView(id="g2", name="pytest -q", passed=False), gate(passed=True)]
-    assert truth.notices(report("degraded", gates=gates), [], "") == ["red at their last run: 2 gates ('g', 'pytest -q')"]
+    assert truth.notices(report("degraded", gates=gates), [], "") == [
+        "red at their last run: 2 gates ('g', 'pytest -q')"
+    ]
     assert truth.notices(report("running", gates=gates), [], "") == []
 
 

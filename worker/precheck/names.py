@@ -27,8 +27,8 @@ def unnamed_phases(script: Script | LoadedScript, ceilings: Iterable[str]) -> li
     known = [phase.title for phase in script.phases]
     there = f"its phases are: {', '.join(map(repr, known))}" if known else "its meta lists no phases"
     return [
-        f"--phase-usd names the phase {title!r}, and the script does not ({there}): unless a phase comes to have exactly "
-        "that title, the ceiling binds nothing"
+        f"--phase-usd names the phase {title!r}, and the script does not ({there}): unless a phase comes to have "
+        "exactly that title, the ceiling binds nothing"
         for title in ceilings
         if title not in known and not any(f"{quote}{title}{quote}" in script.source for quote in "\"'`")
     ]
