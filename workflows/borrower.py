@@ -106,10 +106,10 @@ class Borrower:
 
     async def _grant(self, wanted: Wanted, **given: Any) -> Grant:
         self._numbered += 1
-        number, phase = self._numbered, self._borrowing.phase
+        number, phase, label = self._numbered, self._borrowing.phase, self._borrowing.labelled(wanted.label)
         asked: asyncio.Future[Grant] = asyncio.get_running_loop().create_future()
         self._asked[number] = asked
-        self._asks.put(LeaseAsk(number=number, label=wanted.label, phase=phase, model=wanted.model, **given))
+        self._asks.put(LeaseAsk(number=number, label=label, phase=phase, model=wanted.model, **given))
         return await asked
 
     def _key(self, wanted: Wanted) -> str | None:
@@ -142,7 +142,7 @@ class Borrower:
 
     def _input(self, agent: str, wanted: Wanted) -> RunAgentInput:
         has = self._borrowing
-        own: dict[str, Any] = {"agent": agent, "prompt": wanted.prompt, "label": wanted.label}
+        own: dict[str, Any] = {"agent": agent, "prompt": wanted.prompt, "label": has.labelled(wanted.label)}
         if wanted.like is not None:
             before = wanted.like.model_dump(exclude_unset=True, exclude=OF_ONE_CALL)
             going_on: dict[str, Any] = before | own | {"continues": wanted.like.agent} | wanted.given

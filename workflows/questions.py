@@ -6,6 +6,7 @@ Nothing that a script, an agent or a nested workflow can do answers a question: 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ class Questions:
     def _new(self, args: dict[str, Any]) -> QuestionView | Outcome:
         options, has_default = list(args.get("options") or ()), "default" in args
         if has_default and options and args["default"] not in options:
-            message = f"ask(): the default {args['default']!r} is none of the options"
+            message = f"ask(): the default {_as_json(args['default'])} is none of the options"
             return Outcome(error=CallError(kind="bad_arguments", message=message))
         timeout = args.get("timeout")
         view = QuestionView(
@@ -139,9 +140,8 @@ class Questions:
     def _expire(self, view: QuestionView) -> None:
         if view.has_default:
             view.state, view.answer = "default", view.default
-            self._run.say(
-                f"question {view.id}: nobody answered until {view.until}; the default is taken: {view.default!r}"
-            )
+            taken = _as_json(view.default)
+            self._run.say(f"question {view.id}: nobody answered until {view.until}; the default is taken: {taken}")
         else:
             view.state = "expired"
             self._run.say(f"question {view.id}: nobody answered until {view.until}, and it has no default")
@@ -292,6 +292,11 @@ def _choices(view: QuestionView) -> str:
 def _short(text: str, chars: int = SHOWN_CHARS) -> str:
     line = " ".join(text.split())
     return line if len(line) <= chars else line[: chars - 1] + "…"
+
+
+def _as_json(value: Any) -> str:
+    """A value as both languages of scripts know it, not as Python writes it."""
+    return _short(json.dumps(value, ensure_ascii=False))
 
 
 def _until(moment: str) -> timedelta:

@@ -71,12 +71,16 @@ class AdversarialReview:
         return self._outcome()
 
     def _outcome(self) -> ReviewOutcome:
-        result = self._rounds.result(self._work)
+        named = self._input.borrowing.name is not None  # an earlier version's reviews end as they did
+        result = self._rounds.result(self._work, marked=named)
         if self._change is None:
             return ReviewOutcome(result=result)
         shown = self._change.shown
         result = ReviewResult.model_validate(result.model_dump() | {"commit": shown.commit})
-        return ReviewOutcome(result=result, author=self._author, left_out=shown.left_out)
+        outcome = ReviewOutcome(result=result, author=self._author, left_out=shown.left_out)
+        if named:
+            outcome.base = shown.base
+        return outcome
 
     async def _ask_reviewers(self) -> list[Answer]:
         number = self._rounds.number + 1
@@ -87,10 +91,11 @@ class AdversarialReview:
             given["tools"] = READ_ONLY
         given |= self._at_the_change()
         shown, whole = (self._change.shown, self._change.whole) if self._change is not None else (None, False)
+        named = "review " if self._input.borrowing.name is None else ""  # the name says it
         wanted = [
             Wanted(
                 prompt=review_prompts.to_review(self._work, lens, shown, whole=whole),
-                label=f"review {number}.{index + 1}: {lens.partition(':')[0]}",
+                label=f"{named}{number}.{index + 1}: {lens.partition(':')[0]}",
                 model=self._input.model,
                 given=given,
             )

@@ -121,6 +121,14 @@ class Borrowing(Wire):
     simulate: bool = False
     phase: str | None = None
     journal: JournalTerms | None = None
+    name: str | None = None
+    """`review-2`: what its agents are labelled with, so that those of many reviews can be told apart."""
+    about: str | None = None
+    """The start of what the child is about, or the label of its author; after `name`."""
+
+    def labelled(self, label: str) -> str:
+        """The label of one of its agents; earlier versions gave the label alone."""
+        return label if self.name is None else f"{self.name} {label}" + (f" ({self.about})" if self.about else "")
 
 
 # --------------------------------------------------------------------------------------------------- reviews
@@ -214,3 +222,5 @@ class ReviewOutcome(Wire):
     """Who revised last, where the work lies in a checkout."""
     left_out: list[str] = Field(default_factory=list)
     """Files of the commit whose diff no reviewer was shown, each with why."""
+    base: str | None = None
+    """Since when the commit that was reviewed is a change."""

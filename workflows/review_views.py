@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 from pydantic import Field
@@ -9,6 +10,8 @@ from pydantic import Field
 from .wire import Wire
 
 WORK_CHARS = 300
+ABOUT_CHARS = 40
+"""Of a work in the labels of its reviewers."""
 
 
 class VoteView(Wire):
@@ -39,9 +42,18 @@ class ReviewView(Wire):
     votes: list[VoteView] = Field(default_factory=list)
     agents: list[str] = Field(default_factory=list)
     """All it borrowed: reviewers, and authors that revised."""
+    author: str | None = None
+    """The agent whose work it is, where the run knows it."""
+    commit: str | None = None
+    """The commit that is the work, or came with it, as the last round saw it: its full id."""
+    base: str | None = None
+    """Since when that commit is a change."""
+    paths: list[str] = Field(default_factory=list)
+    """Patterns within which the commit was shown; none for all of it."""
 
 
-def beginning(work: Any) -> str:
-    """The start of a work as text, on one line."""
-    text = " ".join((work if isinstance(work, str) else repr(work))[: 4 * WORK_CHARS].split())
-    return text if len(text) <= WORK_CHARS else text[: WORK_CHARS - 1] + "…"
+def beginning(work: Any, chars: int = WORK_CHARS) -> str:
+    """The start of a work as text, on one line; other values as JSON, whichever language the script has."""
+    text = work if isinstance(work, str) else json.dumps(work, ensure_ascii=False)
+    text = " ".join(text[: 4 * chars].encode("utf-8", "replace").decode().split())
+    return text if len(text) <= chars else text[: chars - 1] + "…"

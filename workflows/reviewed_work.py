@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from .contracts import RunAgentInput, RunAgentResult
     from .failure_kinds import MERGE_CONFLICT
     from .review_contracts import ReviewOutcome
+    from .review_views import ABOUT_CHARS, beginning
 
 if TYPE_CHECKING:
     from .run import Run
@@ -56,6 +57,19 @@ class ReviewedWork:
         if change is not None and author is not None and author.checkout is not None:
             change.agent = author.checkout
         return ReviewedWork(run, work, author, change)
+
+    @property
+    def about(self) -> str:
+        """What its reviewers are labelled with: its author, else its commit, else how it begins."""
+        if self.author is not None and self.author.input.label:
+            return beginning(self.author.input.label, ABOUT_CHARS)
+        return beginning(self.work if self.change is None else self.change.commit, ABOUT_CHARS)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Fields of its `ReviewView` that are known before it begins."""
+        given: dict[str, Any] = {} if self.author is None else {"author": self.author.input.agent}
+        return given | ({} if self.change is None else {"commit": self.change.commit, "paths": self.change.paths})
 
     @contextmanager
     def lent(self, *, revised: bool) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
 from temporalio.exceptions import ChildWorkflowError, is_cancelled_exception
@@ -24,8 +24,16 @@ with workflow.unsafe.imports_passed_through():
     from .convergence_contracts import ConvergeInput, ConvergeResult, ConvergeTerms
     from .failure_kinds import INTERNAL, SKIPPED
     from .patterns import PATTERNS
-    from .review_contracts import Borrowing, JournalTerms, Refusal, ReviewInput, ReviewResult, ReviewTerms
-    from .review_views import ReviewView, VoteView, beginning
+    from .review_contracts import (
+        Borrowing,
+        JournalTerms,
+        Refusal,
+        ReviewInput,
+        ReviewOutcome,
+        ReviewResult,
+        ReviewTerms,
+    )
+    from .review_views import ABOUT_CHARS, ReviewView, VoteView, beginning
     from .run_state import label_of
     from .script.protocol import CallError, Outcome
 
@@ -147,9 +155,18 @@ class Reviews:
 
     async def _hold_review(self, work: ReviewedWork, input: ReviewInput) -> Outcome:
         run = self._run
-        summary = f"review: {label_of(None, str(work.work)[:400])}"
+        summary = f"review: {label_of(None, beginning(work.work))}"
+        view = ReviewView(
+            id="",
+            kind="review",
+            verdict="unverified",
+            phase=input.borrowing.phase,
+            work=beginning(work.work),
+            **work.told,
+        )
 
         async def start(child: str) -> Outcome:
+            input.borrowing.name, input.borrowing.about = _name_of(child), work.about
             outcome = await workflow.execute_child_workflow(
                 AdversarialReview.run,
                 input,
@@ -161,16 +178,14 @@ class Reviews:
             )
             if outcome.result is None:
                 return _refused(outcome.refusal)
-            run.ledger.reviewed(
-                _of_review(child, input.borrowing.phase, work.work, outcome.result, self.loans.lent(child))
-            )
+            run.ledger.reviewed(_of_review(view, child, outcome, outcome.result, self.loans.lent(child)))
             await work.ended(outcome)
             value = outcome.result.model_dump()
             if outcome.result.commit is None:
                 del value["commit"]
             return Outcome(value=value)
 
-        return await self.lending("review", start)
+        return await self.lending(view, start)
 
     async def _converge(self, prompt: str, terms: ConvergeTerms, phase: str | None) -> Outcome:
         run = self._run
@@ -179,7 +194,10 @@ class Reviews:
         model = models.resolve(terms.model or REVIEWER_MODEL, run.input.model)
         input = ConvergeInput(borrowing=self.borrowing(phase), prompt=prompt, terms=terms, model=model)
 
+        view = ReviewView(id="", kind="converge", verdict="unverified", phase=phase, work=beginning(prompt))
+
         async def start(child: str) -> Outcome:
+            input.borrowing.name, input.borrowing.about = _name_of(child), beginning(prompt, ABOUT_CHARS)
             outcome = await workflow.execute_child_workflow(
                 Convergence.run,
                 input,
@@ -191,10 +209,10 @@ class Reviews:
             )
             if outcome.result is None:
                 return _refused(outcome.refusal)
-            run.ledger.reviewed(_of_convergence(child, phase, prompt, outcome.result, self.loans.lent(child)))
+            run.ledger.reviewed(_of_convergence(view, child, outcome.result, self.loans.lent(child)))
             return Outcome(value=outcome.result.model_dump())
 
-        return await self.lending("converge", start)
+        return await self.lending(view, start)
 
     def borrowing(self, phase: str | None) -> Borrowing:
         """What a child's agents have from this run."""
@@ -210,13 +228,15 @@ class Reviews:
         )
         return Borrowing(run_id=run.id, workspace_queue=run.workspace_queue, phase=phase, **given)
 
-    async def lending(self, name: str, start: Callable[[str], Awaitable[Outcome]]) -> Outcome:
+    async def lending(self, view: ReviewView, start: Callable[[str], Awaitable[Outcome]]) -> Outcome:
         """Run a child that may borrow agents.
 
         Args:
+            view: what the report says of it where it fails.
             start: runs the child of that Workflow Id to its end.
         """
         self.numbered += 1
+        name = view.kind
         child = f"{self._run.id}/{name}-{self.numbered}"
         self.loans.open(child)
         try:
@@ -225,9 +245,10 @@ class Reviews:
             if is_cancelled_exception(error):
                 return Outcome(error=CallError(kind=SKIPPED, message="the run ended first", lost=True))
             # Whatever the script makes of it.
-            kind: Literal["review", "converge"] = "converge" if name == "converge" else "review"
-            self._run.ledger.reviewed(ReviewView(id=child.rpartition("/")[2], kind=kind, verdict="unverified"))
-            return Outcome(error=CallError(kind=INTERNAL, message=f"{name}(): {error.cause or error}"))
+            failed = {"id": _name_of(child), "agents": self.loans.lent(child)}
+            self._run.ledger.reviewed(view.model_copy(update=failed))
+            message = f"{name}(): {_name_of(child)}: {error.cause or error}"
+            return Outcome(error=CallError(kind=INTERNAL, message=message))
         finally:
             await self.loans.close(child)
 
@@ -240,34 +261,35 @@ def bad_arguments(name: str, error: ValidationError) -> Outcome:
     return Outcome(error=CallError(kind="bad_arguments", message=message))
 
 
-def _of_review(child: str, phase: str | None, work: Any, result: ReviewResult, agents: list[str]) -> ReviewView:
-    return ReviewView(
-        id=child.rpartition("/")[2],
-        kind="review",
-        phase=phase,
-        work=beginning(work),
-        verdict=result.verdict,
-        rounds=result.rounds,
-        votes=[
+def _name_of(child: str) -> str:
+    return child.rpartition("/")[2]
+
+
+def _of_review(
+    view: ReviewView, child: str, outcome: ReviewOutcome, result: ReviewResult, agents: list[str]
+) -> ReviewView:
+    ended = {
+        "id": _name_of(child),
+        "verdict": result.verdict,
+        "rounds": result.rounds,
+        "votes": [
             VoteView(agent=vote.agent, round=vote.round, lens=vote.lens, verdict=vote.verdict, reason=vote.reason)
             for vote in result.votes
         ],
-        agents=agents,
-    )
+        "agents": agents,
+        "commit": result.commit,
+        "base": outcome.base,
+    }
+    return view.model_copy(update=ended)
 
 
-def _of_convergence(
-    child: str, phase: str | None, prompt: str, result: ConvergeResult, agents: list[str]
-) -> ReviewView:
+def _of_convergence(view: ReviewView, child: str, result: ConvergeResult, agents: list[str]) -> ReviewView:
     alike = Counter(position.group for position in result.positions)
-    return ReviewView(
-        id=child.rpartition("/")[2],
-        kind="converge",
-        phase=phase,
-        work=beginning(prompt),
-        verdict=result.verdict,
-        rounds=result.rounds,
-        votes=[
+    ended = {
+        "id": _name_of(child),
+        "verdict": result.verdict,
+        "rounds": result.rounds,
+        "votes": [
             VoteView(
                 agent=each.agent,
                 round=result.rounds,
@@ -277,8 +299,9 @@ def _of_convergence(
             )
             for each in result.positions
         ],
-        agents=agents,
-    )
+        "agents": agents,
+    }
+    return view.model_copy(update=ended)
 
 
 def _refused(refusal: Refusal | None) -> Outcome:

@@ -115,13 +115,22 @@ class Rounds:
         now = _raised(against)
         return any(_raised(failing(held)) == now for held in self._held[:-1])
 
-    def result(self, work: Any) -> ReviewResult:
-        """What the review came to, with the work as it was last reviewed."""
+    def result(self, work: Any, *, marked: bool = False) -> ReviewResult:
+        """What the review came to, with the work as it was last reviewed.
+
+        Args:
+            marked: of a disputed work, what those say that accept it is marked as theirs.
+        """
         verdict, against = self.verdict, failing(self.last)
         positions = [vote for vote in self.last if vote.verdict != "abstain"] if verdict == "disputed" else []
         standing = [text for vote in against for text in vote.objections or [_no_reason(vote)]]
         if verdict == "disputed":
-            standing += [text for vote in positions if vote.verdict == "pass" for text in _said_for(vote)]
+            standing += [
+                f"passed ({vote.lens.partition(':')[0]}): {text}" if marked else text
+                for vote in positions
+                if vote.verdict == "pass"
+                for text in (_said_for(vote) if not marked or vote.objections or vote.evidence else ["gave no reason"])
+            ]
         return ReviewResult(
             verdict=verdict,
             votes=self.votes,

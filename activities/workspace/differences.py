@@ -5,6 +5,7 @@ Paths are relative to the folder that is asked about, and files outside of it ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -57,6 +58,40 @@ async def differences(folder: Path, base: str, commit: str | None = None) -> lis
             if path:
                 found.setdefault(path, Difference(path, "added"))
     return [found[path] for path in sorted(found)]
+
+
+Blobs = dict[str, str | None]
+"""Path -> the object id of its content; `None` where it is not there."""
+
+
+async def blobs(folder: Path, base: str, commit: str, paths: Sequence[str] = ()) -> Blobs:
+    """What files that `commit` changed since `base` have in it.
+
+    Args:
+        paths: patterns relative to the folder, as in `review({commit, paths})`; none for all.
+
+    Raises:
+        GitFailed: this is no repository, or it has no such commit.
+    """
+    words = (*await without_filters(folder), "diff", *_PLAIN, "-z", "--raw", "--no-abbrev", base, commit, "--")
+    specs = [f":(glob){path}" for path in paths] or ["."]
+    listed = await git(*words, *specs, cwd=folder, timeout_s=LONGEST_S)
+    fields = listed.stdout.split("\0")
+    pairs = zip(fields[::2], fields[1::2], strict=False)
+    return {path: None if about[-1:] == "D" else about.split()[3] for about, path in pairs}
+
+
+async def blobs_here(folder: Path, paths: Sequence[str]) -> Blobs:
+    """What files have in the working tree, as git would store it; links are left out. Raises as `blobs`."""
+    there = [path for path in paths if (folder / path).is_file() and not (folder / path).is_symlink()]
+    asked = [path for path in there if "\n" not in path]
+    gone: Blobs = {path: None for path in paths if not (folder / path).exists() and not (folder / path).is_symlink()}
+    if not asked:
+        return gone
+    words = (*await without_filters(folder), "hash-object", "--stdin-paths")
+    given = "".join(f"{path}\n" for path in asked).encode("utf-8", "surrogateescape")
+    found = await git(*words, cwd=folder, input=given, timeout_s=LONGEST_S)
+    return gone | dict(zip(asked, found.stdout.split(), strict=True))
 
 
 async def patch(folder: Path, base: str, commit: str | None, into: Path) -> None:

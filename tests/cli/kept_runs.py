@@ -51,6 +51,7 @@ def record(run_id: str, number: int, **given: Any) -> AgentRecord:
 def keep_run(home: Path, run_id: str, records: list[AgentRecord], **given: Any) -> None:
     """Write a run into the default store of a home."""
     folder = home / "store" / "runs" / run_id
+    folder.mkdir(parents=True, exist_ok=True)
     for each in records:
         place = folder / "agents" / each.agent
         place.mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from html.parser import HTMLParser
@@ -166,6 +167,66 @@ def test_reviews_are_told_with_their_votes_and_evidence_and_the_worst_first(shar
     page = Page(shared("report", "wf_rev", "--format", "html").stdout).text
     assert page.index("claim 0") < page.index("e2") < page.index("claim 1") < page.index("e1")
     assert "Nothing was verified" not in page
+
+
+def told_in_both(tenuto: Tenuto, run_id: str) -> tuple[str, str]:
+    """Markdown as it is rendered, and the text of the page."""
+    text = tenuto("report", run_id).stdout
+    return re.sub(r"\\(.)", r"\1", text), " ".join(
+        Page(tenuto("report", run_id, "--format", "html").stdout).text.split()
+    )
+
+
+def test_a_review_of_a_commit_is_told_with_its_author_its_paths_and_as_much_of_the_diff_as_can_be_read(
+    shared: Tenuto,
+) -> None:
+    commit, base, diff = "c" * 40, "b" * 40, "".join(f"+line {n} of it\n" for n in range(1000))
+    prompt = f'judge\n\n<change commit="{commit}" since="{base}">\n{diff.rstrip()}\n</change>\n\nlook'
+    agents = [
+        record("wf_commit", 1, label="src/a b.py"),
+        *(
+            record("wf_commit", n, prompt=prompt, value={"verdict": vote, "objections": said, "evidence": [f"e{n}"]})
+            for n, vote, said in ((2, "pass", ["could be shorter"]), (3, "fail", ["it leaks"]))
+        ),
+    ]
+    held = review(1, "disputed", {"a2": "pass", "a3": "fail"})
+    held = held.model_copy(update={"author": "a1", "commit": commit, "base": base, "paths": ["src", "*.md"]})
+    old = review(2, "refuted", {"a3": "fail"})
+    keep_run(
+        shared.home,
+        "wf_commit",
+        agents,
+        reviews=[held, old],
+        verification=Verification(reviews=ReviewCounts(disputed=1)),
+    )
+    markdown, page = told_in_both(shared, "wf_commit")
+    command = "git diff bbbbbbbbbbbb cccccccccccc -- ':(glob)src' ':(glob)*.md'"
+    for text in (markdown, page):
+        assert "the work of a1 src/a b.py" in text
+        assert "only src, *.md" in text
+        assert "+line 7 of it" in text and "+line 900 of it" not in text
+        assert command in text
+        assert text.count("commit cccccccccccc") == 2, "an earlier version's review has it from its reviewers"
+    assert "remark: could be shorter" in markdown and "objection: it leaks" in markdown
+    audited = [json.loads(line) for line in shared("audit", "wf_commit").stdout.splitlines()]
+    assert [(each["commit"], each["base"]) for each in audited if each["type"] == "review"] == [(commit, base)] * 2
+
+
+def test_a_run_without_agents_has_no_empty_parts_and_counts_one_as_one(shared: Tenuto) -> None:
+    gates = [{"id": "g1", "name": "true", "passed": True, "runs": 1}]
+    question = QuestionView(id="q1", question="On?", asked_at="x", state="default", answer=None)
+    keep_run(shared.home, "wf_none", [], gates=gates, questions=[question])
+    markdown, page = told_in_both(shared, "wf_none")
+    for text in (markdown, page):
+        assert "Money" not in text and "By phase" not in text
+        assert "No agent ran." in text
+        assert "1 run" in text and "1 runs" not in text
+        assert "nobody answered in time, so its default was taken" in text and "null" in text
+    keep_run(shared.home, "wf_one", [record("wf_one", 1)])
+    markdown, page = told_in_both(shared, "wf_one")
+    for text in (markdown, page):
+        assert "1 turn, 1 attempt" in text and "1 attempts" not in text
+        assert "Money" in text and "No agent ran." not in text
 
 
 def test_a_thousand_agents_make_a_page_that_opens_and_say_where_the_rest_is(shared: Tenuto) -> None:

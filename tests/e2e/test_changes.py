@@ -78,6 +78,86 @@ def test_each_file_has_its_author_and_what_was_said_of_it(served: Served, tmp_pa
     assert "+three.txt" in served.tenuto("changes", "wf_works", "--patch").stdout
 
 
+REVIEWS = """from tenuto import Meta, agent, review
+meta = Meta(name="reviews", description="Reviews commits")
+async def main(args):
+    work = await agent("own try.", label="writer", isolation="worktree")
+    await review(work, lenses=["alpha"], revise="Mend it.")
+    await review({"commit": "feat", "paths": ["docs"]}, lenses=["beta"])
+"""
+
+
+def says(verdict: str, *objections: str) -> dict[str, Any]:
+    return {"text": json.dumps({"verdict": verdict, "objections": list(objections), "evidence": ["looked"]})}
+
+
+def bash(match: dict[str, Any], command: str) -> dict[str, Any]:
+    return {"match": match, "reply": {"tool_use": [{"name": "Bash", "input": {"command": command}}]}}
+
+
+def reviewed(served: Served, folder: Path, run_id: str) -> None:
+    """A run with a revised commit of an agent under review, and a commit that was there before."""
+    git(folder, "checkout", "-q", "-b", "feat")
+    (folder / "docs").mkdir()
+    (folder / "docs" / "old.md").write_text("old\n")
+    (folder / "unseen.txt").write_text("unseen\n")
+    git(folder, "add", "-A")
+    git(folder, "commit", "-qm", "feat")
+    git(folder, "checkout", "-q", "main")
+    served.api.control(
+        rules=[
+            {"match": {"prompt_contains": "+old"}, "reply": says("fail", "It is \x1b[31mold.")},
+            {"match": {"prompt_contains": "+second"}, "reply": says("pass")},
+            {"match": {"prompt_contains": "+first"}, "reply": says("fail", "It says first.")},
+            bash({"prompt_contains": "own try.", "turn": 1}, "echo first > try.txt; echo 1 > same.txt"),
+            {"match": {"prompt_contains": "own try.", "turn": 2}, "reply": {"text": "done"}},
+            bash({"prompt_contains": "own try.", "turn": 3}, "echo second > try.txt"),
+            {"match": {"prompt_contains": "own try.", "turn": 4}, "reply": {"text": "done"}},
+        ]
+    )
+    served.tenuto.script("reviews.py", REVIEWS)
+    ended(served.follow("run", "reviews.py", "--id", run_id, "--workspace", str(folder), "--json"), timeout_s=100)
+
+
+def test_a_review_of_a_commit_is_told_with_each_file_of_it_and_says_whether_that_is_what_it_saw(
+    served: Served, tmp_path: Path
+) -> None:
+    folder = tally(tmp_path / "tally")
+    reviewed(served, folder, "wf_reviewed")
+    found = served.tenuto.json("changes", "wf_reviewed")
+    assert found["notes"] == []
+    first, revised = found["places"][1:3]
+    assert first["commit"] != revised["commit"]
+    for place, same in ((first, False), (revised, True)):
+        files = by_path(place)
+        assert set(files) == {"try.txt", "same.txt"}
+        (told,) = files["try.txt"]["reviews"]
+        assert (told["id"], told["verdict"], told["commit"]) == ("review-1", "confirmed", revised["commit"])
+        assert [(vote["round"], vote["objections"]) for vote in told["votes"]] == [(1, ["It says first."]), (2, [])]
+        assert (told["same"], files["same.txt"]["reviews"][0]["same"]) == (same, True)
+    named = found["reviews"][1]
+    assert (named["commit"], named["paths"]) == (git(folder, "rev-parse", "feat"), ["docs"])
+    assert (named["files"], named["verdict"]) == (["docs/old.md"], "refuted")
+    text = served.tenuto("changes", "wf_reviewed").stdout
+    assert f"review-1 confirmed of {revised['commit'][:12]} in round 2: a4 pass\n" in text
+    assert text.count("[this file is not as that commit has it]") == 1
+    assert "reviews of commits that are in no place above" in text and "docs/old.md" in text
+    assert "(beta): It is \\x1b[31mold." in text and "\x1b" not in text
+    (folder / "docs").mkdir()
+    (folder / "docs" / "old.md").write_text("old\n")
+    workspace = by_path(served.tenuto.json("changes", "wf_reviewed")["places"][0])
+    assert [(each["id"], each["same"]) for each in workspace["docs/old.md"]["reviews"]] == [("review-2", True)]
+    lines = served.tenuto("audit", "wf_reviewed").stdout.splitlines()
+    one, two = (each for each in map(json.loads, lines) if each["type"] == "review")
+    assert (one["commit"], one["author"], two["commit"], two["paths"]) == (
+        revised["commit"],
+        "a1",
+        named["commit"],
+        ["docs"],
+    )
+    assert [vote["objections"] for vote in two["votes"]] == [["It is \x1b[31mold."]]
+
+
 def test_outside_of_git_only_what_tools_recorded_is_known(served: Served, tmp_path: Path) -> None:
     folder = tmp_path / "plain"
     folder.mkdir()

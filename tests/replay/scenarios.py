@@ -349,6 +349,11 @@ SCENARIOS: dict[str, Scenario] = {
         orchestration(CHANGE_REVIEWED, "changes.js", **PREPARED),
         children={"change-review-v1": "/review-1", "change-review-named-v1": "/review-2"},
     ),
+    # Its agents are labelled with the name of their review, and the end says since when the commit is a change.
+    "orchestration-change-review-v2": replace(
+        orchestration(CHANGE_REVIEWED, "changes.js", **PREPARED),
+        children={"change-review-v2": "/review-1", "change-review-named-v2": "/review-2"},
+    ),
     "orchestration-notified-v1": replace(
         orchestration(NOTIFIED, "notified.js", notify=True), children={"notification-v1": "/notice-1"}
     ),

@@ -116,7 +116,7 @@ async def test_an_author_that_mends_an_objection_converges_in_the_second_round(s
     assert (report.status, report.verification.reviews.confirmed) == ("completed", 1)
     assert (report.census.agents, report.census.done) == (6, 6)
     (revision,) = [input for input in stage.asked if input.continues]
-    assert (revision.continues, revision.label) == ("a1", "revise after round 1")
+    assert (revision.continues, revision.label) == ("a1", "review-1 revise after round 1 (author)")
     assert stage.asked[0].entry != revision.entry, "an entry in the journal keeps its own value"
     assert "It is a draft!" in revision.prompt and "Mend it." in revision.prompt
     reviewers = [input for input in stage.asked if lens_of(input)]
@@ -153,6 +153,34 @@ async def test_new_objections_each_time_end_with_the_last_round(stage: Stage) ->
     assert [input.continues for input in revisions] == ["a1", revisions[0].agent]
 
 
+async def test_of_several_reviews_the_labels_and_the_failures_say_which_one_it_was_and_whose_work(stage: Stage) -> None:
+    source = PY + (
+        "async def main(args):\n"
+        "    one = await agent('write one', label='src/one.py')\n"
+        "    await review(one, lenses=['alpha'])\n"
+        "    await review({'claim': True, 'of': None}, lenses=['alpha'])\n"
+    )
+
+    async def play(input: RunAgentInput) -> Any:
+        if "claim" in input.prompt:
+            raise ApplicationError("gone", type="overloaded_error", non_retryable=True)
+        return "one" if lens_of(input) is None else says("pass")
+
+    async with stage.playing(play):
+        _, report = await result_of(stage, source, "several.py")
+    labels = [row.label for row in report.agents]
+    assert labels == [
+        "src/one.py",
+        "review-1 1.1: alpha (src/one.py)",
+        'review-2 1.1: alpha ({"claim": true, "of": null})',
+    ]
+    assert [failure.label for failure in report.failures] == labels[2:]
+    assert [(view.id, view.author, view.work) for view in report.reviews] == [
+        ("review-1", "a1", "one"),
+        ("review-2", None, '{"claim": true, "of": null}'),
+    ]
+
+
 async def test_reviewers_that_contradict_each_other_to_the_end_are_disputed_with_both_positions(stage: Stage) -> None:
     async def play(input: RunAgentInput) -> Any:
         lens = lens_of(input)
@@ -162,7 +190,7 @@ async def test_reviewers_that_contradict_each_other_to_the_end_are_disputed_with
 
     async with stage.playing(play):
         got, report = await result_of(stage, REVISED, "revised.py")
-    assert (got["verdict"], got["objections"]) == ("disputed", ["it leaks", "it runs"])
+    assert (got["verdict"], got["objections"]) == ("disputed", ["it leaks", "passed (alpha): it runs"])
     assert [(p["lens"], p["verdict"]) for p in got["positions"]] == [("alpha", "pass"), ("beta", "fail")]
     assert report.verification.reviews.disputed == 1
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1024 * 1024
 COMMANDS_NAMED_MAX = 5
+OBJECTION_CHARS = 200
+"""Of one objection beside a file; `tenuto changes --json` and the report have the whole."""
 
 
 def changes(run_id: str, *, patch: bool, json: bool) -> int:
@@ -48,11 +50,15 @@ def lines_of(found: dict[str, Any]) -> list[str]:
         added = sum(file["added"] or 0 for file in files)
         removed = sum(file["removed"] or 0 for file in files)
         commit = f" ({place['commit'][:12]})" if place["commit"] else ""
-        lines += ["", f"{place['place']}{commit}: {len(files)} files, +{added} -{removed}"]
+        lines += [
+            "",
+            f"{place['place']}{commit}: {len(files):,} file{'' if len(files) == 1 else 's'}, +{added} -{removed}",
+        ]
         if len(place.get("by", ())) == 1:
             lines[-1] += f", by {_named(place['by'][0])}"
         for file in files:
             lines += _file(file)
+    lines += _elsewhere(found)
     if found["ran_commands"] and found["places"] and any(not file.get("by") for file in found["places"][0]["files"]):
         named = ", ".join(_named(each) for each in found["ran_commands"][:COMMANDS_NAMED_MAX])
         more = len(found["ran_commands"]) - COMMANDS_NAMED_MAX
@@ -69,10 +75,38 @@ def _file(file: dict[str, Any]) -> list[str]:
     state = "" if file["state"] in ("committed", "as it was left") else f"  [{file['state']}]"
     lines = [f"  {file['how']:<9} {shown(file['path'])}{counts}" + (f"  by {by}" if by else "") + state]
     for review in file["reviews"]:
-        votes = ", ".join(f"{vote['agent'] or 'refused'} {vote['verdict']}" for vote in review["votes"])
-        lines.append(f"            {review['id']} {review['verdict']}: {votes}")
+        lines += [f"            {line}" for line in _review(review)]
     lines += [f"            gate: {shown(name)}" for name in file["gates"]]
     return lines
+
+
+def _review(review: dict[str, Any]) -> list[str]:
+    """Verdict and votes of the last round, with what those who voted said against it."""
+    last = [vote for vote in review["votes"] if vote["round"] == review["rounds"]]
+    votes = ", ".join(f"{vote['agent'] or 'refused'} {vote['verdict']}" for vote in last) or "nobody voted"
+    commit = f" of {review['commit'][:12]}" if review["commit"] else ""
+    rounds = f" in round {review['rounds']}" if review["rounds"] > 1 else ""
+    other = "  [this file is not as that commit has it]" if review.get("same") is False else ""
+    lines = [f"{review['id']} {review['verdict']}{commit}{rounds}: {votes}{other}"]
+    for vote in last:
+        lines += [f"  {vote['agent']} ({_cut(vote['lens'], 40)}): {_cut(text)}" for text in vote["objections"]]
+    return lines
+
+
+def _elsewhere(found: dict[str, Any]) -> list[str]:
+    """Reviews of commits that changed no file of these: work that was there before the run, for one."""
+    told = {review["id"] for place in found["places"] for file in place["files"] for review in file["reviews"]}
+    others = [review for review in found["reviews"] if review["commit"] and review["id"] not in told]
+    lines = ["", "reviews of commits that are in no place above:"] if others else []
+    for review in others:
+        lines += [f"  {line}" for line in _review(review)]
+        lines += [f"    {shown(path)}" for path in review["files"]]
+    return lines
+
+
+def _cut(text: str, chars: int = OBJECTION_CHARS) -> str:
+    line = shown(" ".join(text.split()))
+    return line if len(line) <= chars else line[: chars - 1] + "…"
 
 
 def _named(author: dict[str, Any]) -> str:

@@ -67,8 +67,8 @@ class EarlierAnswers:
         return Outcome(value=value | ({"failures": [], "signature": ""} if args.get("split") else {}))
 
     def _review(self, kind: str, work: Any, args: dict[str, Any]) -> Outcome | None:
-        wanted = beginning(work)
-        held = next((each for each in self._report.reviews if each.kind == kind and each.work == wanted), None)
+        wanted = (beginning(work), beginning(repr(work)))  # earlier versions kept values as Python writes them
+        held = next((each for each in self._report.reviews if each.kind == kind and each.work in wanted), None)
         return Outcome(value=_result(held, args)) if held is not None else None
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from .facts import Books
+from .reviewed import Heard
 from .run import KeptRun, KeptStep
 
 
@@ -17,7 +18,11 @@ async def audit(run: KeptRun) -> AsyncIterator[dict[str, Any]]:
     """
     yield await _run(run)
     books = Books(run)
+    heard, reviews = Heard(), run.report.reviews if run.report else []
+    reviewers = {agent for review in reviews for agent in review.agents}
     async for agent in run.agents():
+        if agent.id in reviewers and agent.record is not None:
+            heard.add(agent.id, agent.record, diff_chars=0)
         yield books.agent(agent)
     commands: dict[str, list[dict[str, Any]]] = {}
     async for step in run.steps():
@@ -31,7 +36,8 @@ async def audit(run: KeptRun) -> AsyncIterator[dict[str, Any]]:
     for gate in run.report.gates:
         yield {"type": "gate", **gate.model_dump(mode="json"), "command_runs": _runs_of(gate.name, commands)}
     for review in run.report.reviews:
-        yield {"type": "review", **review.model_dump(mode="json")}
+        named = heard.named(review)
+        yield {"type": "review", **named.model_dump(mode="json"), "votes": heard.votes(named)}
     for question in run.report.questions:
         yield {"type": "question", **question.model_dump(mode="json")}
 

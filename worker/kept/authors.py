@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from tenuto.workflows.review_views import ReviewView
 
+from .reviewed import Heard, without_change
 from .run import KeptRun
 
 _WORDS = re.compile(r"[\w@+~./-]+")
@@ -50,6 +50,8 @@ class Authors:
     branches: list[Branch] = field(default_factory=list)
     ran_commands: list[dict[str, Any]] = field(default_factory=list)
     """Agents and steps whose commands may have changed files without a record of it."""
+    heard: Heard = field(default_factory=Heard)
+    """What reviewers were shown, and said."""
     _seen: dict[str, set[str]] = field(default_factory=dict)
     """Agent of a review -> what looks like a path in its prompt, and what it read."""
 
@@ -73,17 +75,9 @@ class Authors:
             authors.sort(key=lambda author: author.at)
         return found
 
-    def reviews_of(self, path: str, reviews: Iterable[ReviewView]) -> list[dict[str, Any]]:
-        """Reviews whose work names a file, or whose reviewers read it."""
-        return [
-            {
-                "id": review.id,
-                "verdict": review.verdict,
-                "votes": [vote.model_dump(include={"agent", "round", "lens", "verdict"}) for vote in review.votes],
-            }
-            for review in reviews
-            if any(path in self._seen.get(agent, ()) for agent in review.agents)
-        ]
+    def names(self, path: str, review: ReviewView) -> bool:
+        """Whether the work of a review names a file, or its reviewers read it."""
+        return any(path in self._seen.get(agent, ()) for agent in review.agents)
 
     def _add(self, agent: str, record: dict[str, Any], *, reviews: bool) -> None:
         label, phase = str(record.get("label")), record.get("phase")
@@ -95,7 +89,10 @@ class Authors:
         if record.get("commands") and not record.get("commit"):
             self.ran_commands.append({"id": agent, "label": label, "commands": len(record["commands"])})
         if reviews:
-            self._seen[agent] = paths_in(str(record.get("prompt"))) | set(record.get("read") or {})
+            self.heard.add(agent, record, diff_chars=0)
+            seen = set(record.get("read") or {})
+            # Of a commit the files are those that differ: its diff has words of every kind.
+            self._seen[agent] = seen | paths_in(without_change(str(record.get("prompt"))))
 
     def _write(self, path: str, author: Author) -> None:
         self.wrote.setdefault(path, []).append(author)

@@ -14,10 +14,11 @@ from typing import Any
 from tenuto.activities.left_behind import sha256_of
 from tenuto.activities.workspace import ref_names
 from tenuto.activities.workspace.confined import ConfinedFiles
-from tenuto.activities.workspace.differences import Difference, differences
+from tenuto.activities.workspace.differences import Difference, blobs, differences
 from tenuto.activities.workspace.git import GitFailed, git
 
-from .authors import Author, Authors, paths_in
+from .authors import Author, Authors
+from .concerned import Concerned
 from .run import KeptRun
 
 WORKSPACE = "workspace"
@@ -35,10 +36,13 @@ async def changes(run: KeptRun) -> dict[str, Any]:
     authors = await Authors.of(run)
     notes: list[str] = []
     places: list[dict[str, Any]] = []
+    reviews: list[dict[str, Any]] = []
     if workspace is None:
         notes.append("this run had no workspace: there is nothing it could have changed")
     else:
-        places = await _Look(run, authors, workspace, base, notes).places()
+        concerned = await Concerned.of(run, authors, workspace, notes)
+        places = await _Look(run, concerned, workspace, base, notes).places()
+        reviews = concerned.all()
     report = run.report
     return {
         "run_id": run.id,
@@ -47,6 +51,7 @@ async def changes(run: KeptRun) -> dict[str, Any]:
         "base": base,
         "places": places,
         "ran_commands": authors.ran_commands,
+        "reviews": reviews,
         "gates": [gate.model_dump(mode="json") for gate in report.gates] if report else [],
         "notes": notes,
     }
@@ -55,14 +60,13 @@ async def changes(run: KeptRun) -> dict[str, Any]:
 class _Look:
     """One look at one workspace."""
 
-    def __init__(self, run: KeptRun, authors: Authors, workspace: Path, base: str | None, notes: list[str]) -> None:
+    def __init__(self, run: KeptRun, concerned: Concerned, workspace: Path, base: str | None, notes: list[str]) -> None:
         self._run = run
-        self._authors = authors
+        self._concerned = concerned
+        self._authors = concerned.authors
         self._workspace = workspace
         self._base = base
         self._notes = notes
-        self._reviews = run.report.reviews if run.report else []
-        self._gates = [(gate.name, paths_in(gate.name)) for gate in (run.report.gates if run.report else [])]
 
     async def places(self) -> list[dict[str, Any]]:
         """The shared workspace first, then the run's branch, then those of its agents."""
@@ -89,10 +93,13 @@ class _Look:
         if current is None:
             self._notes.append(f"there is no folder {self._workspace} on this host: what is there now is not known")
         files = []
-        for path in sorted({*seen, *self._authors.wrote}):
+        paths = sorted({*seen, *self._authors.wrote})
+        contents = await self._concerned.here(paths)
+        for path in paths:
             authors = self._authors.wrote.get(path, [])
             now = current.get(path) if current is not None else None
-            files.append(self._file(path, seen.get(path), authors, now=now, looked=current is not None))
+            file = self._file(path, seen.get(path), authors, now=now, looked=current is not None)
+            files.append(file | self._concerned.with_file(path, contents))
         return {"place": WORKSPACE, "commit": None, "files": files}
 
     def _file(
@@ -106,13 +113,6 @@ class _Look:
             "by": [author.named() for author in authors],
             "state": _state(authors, now, looked),
             "sha256": now,
-            **self._concerned(path),
-        }
-
-    def _concerned(self, path: str) -> dict[str, Any]:
-        return {
-            "reviews": self._authors.reviews_of(path, self._reviews),
-            "gates": [name for name, paths in self._gates if path in paths],
         }
 
     # ----------------------------------------------------------------------------------------------- branches
@@ -139,6 +139,7 @@ class _Look:
     async def _branch(self, name: str, commit: str, by: list[dict[str, Any]]) -> dict[str, Any] | None:
         try:
             listed = await differences(self._workspace, str(self._base), commit)
+            contents = await blobs(self._workspace, str(self._base), commit)
         except GitFailed as error:
             self._notes.append(f"{name} ({commit[:12]}) cannot be compared with the base: {error}")
             return None
@@ -149,7 +150,7 @@ class _Look:
                 "added": each.added,
                 "removed": each.removed,
                 "state": "committed",
-                **self._concerned(each.path),
+                **self._concerned.with_file(each.path, contents),
             }
             for each in listed
         ]

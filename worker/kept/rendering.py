@@ -49,6 +49,7 @@ def _environment(kind: str) -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"usd": _usd, "count": _count, "seconds": _seconds, "moment": _moment, "fenced": fenced}
+    environment.filters |= {"counted": _counted, "outcome": _outcome}
     environment.filters |= {"verbatim": Verbatim, "plain": _plain}
     return environment
 
@@ -85,6 +86,22 @@ def _usd(value: float) -> Verbatim:
 
 def _count(value: int) -> Verbatim:
     return Verbatim(f"{value:,}")
+
+
+def _outcome(state: str) -> str:
+    """How a question stands, so that nobody takes a default for somebody's answer."""
+    words = {
+        "open": "not answered yet",
+        "answered": "answered",
+        "default": "nobody answered in time, so its default was taken",
+        "expired": "nobody answered in time, and it had no default",
+    }
+    return words.get(state, state)
+
+
+def _counted(value: int, what: str) -> Verbatim:
+    """`1 run`, `2 runs`."""
+    return Verbatim(f"{value:,} {what}{'' if value == 1 else 's'}")
 
 
 def _seconds(ms: float | None) -> Verbatim:

@@ -12,21 +12,19 @@ from typing import Any
 
 from tenuto.workflows import truth
 from tenuto.workflows.contracts import RunReport, Usage
-from tenuto.workflows.review_views import ReviewView
 
 from ..cli.policy_words import may_touch
+from .excerpts import COSTLIEST, EXCERPT_CHARS, excerpt
 from .facts import Books
+from .findings import Finding, Findings
 from .run import KeptRun
 
-EXCERPT_CHARS = 1500
 RESULT_CHARS = 100_000
 DETAILED_MAX = 300
 """Agents, and likewise reviews, that are shown with their texts: the worst first. `tenuto audit` has all of them."""
 LOG_LINES_MAX = 200
-COSTLIEST = 20
 NO_PHASE = "(no phase)"
 TROUBLED = ("failed", "refused", "lost", "skipped")
-_WORST_FIRST = ("refuted", "disputed", "unverified", "confirmed")
 
 
 @dataclass(slots=True)
@@ -36,32 +34,6 @@ class Spent:
     name: str
     agents: int = 0
     usage: Usage = field(default_factory=Usage)
-
-
-@dataclass(frozen=True, slots=True)
-class VoteTold:
-    """One vote with what it rests on."""
-
-    round: int
-    lens: str
-    agent: str | None
-    verdict: str
-    objections: list[str]
-    evidence: list[str]
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One review."""
-
-    id: str
-    kind: str
-    phase: str | None
-    verdict: str
-    rounds: int
-    work: str
-    votes: list[VoteTold]
 
 
 @dataclass(slots=True)
@@ -100,6 +72,11 @@ class Summary:
     def verified(self) -> bool:
         """Whether anything at all was checked: by a gate, or by a review with a verdict."""
         return truth.verified(self.report)
+
+    @property
+    def money_told(self) -> bool:
+        """Whether there is anything to tell of money: nothing was asked of a model in a run without agents."""
+        return bool(self.by_model or self.costliest or self.report.lost.usd or self.report.usage.tokens)
 
     @property
     def notices(self) -> list[str]:
@@ -154,7 +131,7 @@ async def _plan(told: Summary, run: KeptRun) -> None:
     limits = given.limits
     told.description, told.model, told.workspace = given.script.description, given.model, given.workspace
     told.args = json.dumps(given.args, ensure_ascii=False, indent=2)[:EXCERPT_CHARS] if given.has_args else None
-    told.caps = f"{limits.agents:,} agents, {limits.concurrency} at once"
+    told.caps = f"{limits.agents:,} agent{'' if limits.agents == 1 else 's'}, {limits.concurrency} at once"
     told.caps += f", ${limits.usd:g} at most" if limits.usd is not None else ", no ceiling in dollars"
     told.touches = may_touch(given.policy) if given.policy else []
     told.phase_details = {phase.title: phase.detail for phase in given.script.phases if phase.detail}
@@ -164,18 +141,14 @@ async def _plan(told: Summary, run: KeptRun) -> None:
 async def _agents(told: Summary, run: KeptRun) -> None:
     books = Books(run)
     reviews = run.report.reviews if run.report else []
-    borrowed = {agent for review in reviews for agent in review.agents}
-    answers: dict[str, Any] = {}
-    works: dict[str, str] = {}
+    findings = Findings(reviews)
     troubled: list[dict[str, Any]] = []
     others: list[dict[str, Any]] = []
     count = 0
     async for kept in run.agents():
         agent = _shortened(books.agent(kept))
         count += 1
-        if kept.id in borrowed:
-            answers[kept.id] = (kept.record or {}).get("value")
-            works[kept.id] = _work(str((kept.record or {}).get("prompt")))
+        findings.add(kept.id, str(agent["label"]), kept.record)
         row = {"id": agent["id"], "label": agent["label"]}
         if agent["model_served"] and agent["model_asked"] and agent["model_served"] != agent["model_asked"]:
             told.other_models.append({**row, "asked": agent["model_asked"], "served": agent["model_served"]})
@@ -186,8 +159,7 @@ async def _agents(told: Summary, run: KeptRun) -> None:
             kind.append(agent)
     told.agents = [*troubled, *others][:DETAILED_MAX]
     told.agents_left_out = count - len(told.agents)
-    ordered = sorted(reviews, key=lambda review: _WORST_FIRST.index(review.verdict))
-    told.findings = [_finding(review, answers, works) for review in ordered[:DETAILED_MAX]]
+    told.findings = findings.told(DETAILED_MAX)
     told.findings_left_out = len(reviews) - len(told.findings)
 
 
@@ -218,41 +190,6 @@ def _shortened(agent: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _finding(review: ReviewView, answers: dict[str, Any], works: dict[str, str]) -> Finding:
-    votes = []
-    for vote in review.votes:
-        answer = answers.get(vote.agent or "")
-        said = answer if isinstance(answer, dict) else {}
-        if review.kind == "converge" and answer is not None:
-            said = {"evidence": [answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)]}
-        votes.append(
-            VoteTold(
-                round=vote.round,
-                lens=vote.lens,
-                agent=vote.agent,
-                verdict=vote.verdict,
-                objections=_texts(said.get("objections")),
-                evidence=_texts(said.get("evidence")),
-                reason=vote.reason,
-            )
-        )
-    # Of several rounds the last work counts: it is what the verdict is about.
-    last = max((vote.round for vote in review.votes), default=0)
-    shown = [works.get(vote.agent or "", "") for vote in review.votes if vote.round == last]
-    work = next((text for text in shown if text), review.work)
-    return Finding(review.id, review.kind, review.phase, review.verdict, review.rounds, work, votes)
-
-
-def _work(prompt: str) -> str:
-    """The work as its reviewer was shown it."""
-    _, found, rest = prompt.partition("<work>\n")
-    return excerpt(rest.rpartition("\n</work>")[0]) if found else ""
-
-
-def _texts(value: Any) -> list[str]:
-    return [excerpt(str(each)) for each in value][:COSTLIEST] if isinstance(value, list) else []
-
-
 def _money(told: Summary) -> None:
     phases: dict[str, Spent] = {phase.title: Spent(phase.title) for phase in told.report.phases}
     models: dict[str, Spent] = {}
@@ -280,10 +217,3 @@ def _costliest(spent: Iterable[Spent]) -> list[Spent]:
 def _pretty(result: bytes) -> str:
     value = json.loads(result)
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def excerpt(text: str) -> str:
-    """The beginning of a long text, and that there is more."""
-    if len(text) <= EXCERPT_CHARS:
-        return text
-    return f"{text[:EXCERPT_CHARS]}\n… and {len(text) - EXCERPT_CHARS:,} more characters"
