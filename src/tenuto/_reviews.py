@@ -38,8 +38,9 @@ async def review(
         `verdict`: `confirmed`, `refuted`, `disputed` (reviewers disagree), or `unverified` (too few votes).
         `votes`: one dict a reviewer and round: `round`, `agent`, `lens`, `verdict` (`pass`, `fail`, `abstain`),
         `objections`, `evidence`, `reason` (why there is no vote). `rounds`: how many there were. `final`: the work as
-        last reviewed. `objections`: those that stand; of disputed work, what both sides say. `evidence`: of the last
-        round. `positions`: of disputed work, the votes that contradict each other.
+        last reviewed. `objections`: those that stand; of disputed work, what both sides say; what
+        those say that pass begins with `passed (LENS):`. `evidence`: of the last round. `positions`: of disputed work,
+        the votes that contradict each other.
         `commit`: as last reviewed, where there is one.
 
     Raises:

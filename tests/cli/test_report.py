@@ -206,6 +206,7 @@ def test_a_review_of_a_commit_is_told_with_its_author_its_paths_and_as_much_of_t
         assert "only src, *.md" in text
         assert "+line 7 of it" in text and "+line 900 of it" not in text
         assert command in text
+        assert "1 review is disputed" in text.partition("Plan")[0]
         assert text.count("commit cccccccccccc") == 2, "an earlier version's review has it from its reviewers"
     assert "remark: could be shorter" in markdown and "objection: it leaks" in markdown
     audited = [json.loads(line) for line in shared("audit", "wf_commit").stdout.splitlines()]
@@ -221,12 +222,24 @@ def test_a_run_without_agents_has_no_empty_parts_and_counts_one_as_one(shared: T
         assert "Money" not in text and "By phase" not in text
         assert "No agent ran." in text
         assert "1 run" in text and "1 runs" not in text
+        assert "1 question got its default" in text.partition("Plan")[0]
         assert "nobody answered in time, so its default was taken" in text and "null" in text
     keep_run(shared.home, "wf_one", [record("wf_one", 1)])
     markdown, page = told_in_both(shared, "wf_one")
     for text in (markdown, page):
         assert "1 turn, 1 attempt" in text and "1 attempts" not in text
         assert "Money" in text and "No agent ran." not in text
+
+
+def test_what_an_attempt_answered_is_no_evidence_and_questions_do_not_stand_among_the_votes(shared: Tenuto) -> None:
+    agents = [record("wf_asked", 1, value="it is the cache")]
+    held = review(1, "disputed", {"a1": "1 of 1 agree"}).model_copy(update={"kind": "converge"})
+    question = QuestionView(id="q1", question="On?", asked_at="x", state="answered", answer={"go": None}, by="ann")
+    keep_run(shared.home, "wf_asked", agents, reviews=[held], questions=[question])
+    markdown, page = told_in_both(shared, "wf_asked")
+    assert "its answer: it is the cache" in markdown and "its answerit is the cache" in page
+    for text in (markdown, page):
+        assert text.index("1 of 1 agree") < text.index("What people were asked") < text.index('{"go": null}')
 
 
 def test_a_thousand_agents_make_a_page_that_opens_and_say_where_the_rest_is(shared: Tenuto) -> None:

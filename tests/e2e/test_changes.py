@@ -142,7 +142,7 @@ def test_a_review_of_a_commit_is_told_with_each_file_of_it_and_says_whether_that
     assert f"review-1 confirmed of {revised['commit'][:12]} in round 2: a4 pass\n" in text
     assert text.count("[this file is not as that commit has it]") == 1
     assert "reviews of commits that are in no place above" in text and "docs/old.md" in text
-    assert "(beta): It is \\x1b[31mold." in text and "\x1b" not in text
+    assert "(beta) objects: It is \\x1b[31mold." in text and "\x1b" not in text
     (folder / "docs").mkdir()
     (folder / "docs" / "old.md").write_text("old\n")
     workspace = by_path(served.tenuto.json("changes", "wf_reviewed")["places"][0])

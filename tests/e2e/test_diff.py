@@ -203,6 +203,27 @@ return [held.verdict, answer, await agent(`ship ${held.final} ${answer}`)]
     assert (other["certain"], other["complete"]) == ({"reuse": 0, "run": 1}, False)
 
 
+def test_what_the_sides_of_a_disputed_work_say_is_in_a_later_prompt_as_a_run_has_it(served: Served) -> None:
+    said = {"verdict": "pass", "objections": [], "evidence": ["it runs"]}
+    against = {"verdict": "fail", "objections": ["it leaks"], "evidence": []}
+    rules = [
+        {"match": {"prompt_contains": f"lens: {lens}"}, "reply": {"text": json.dumps(answer)}}
+        for lens, answer in (("alpha", said), ("beta", against))
+    ]
+    served.api.control(rules=rules)
+    source = """from tenuto import Meta, agent, review
+meta = Meta(name="sides", description="Two sides")
+async def main(args):
+    held = await review("the work", lenses=["alpha", "beta"])
+    return [held["objections"], await agent("settle: " + "; ".join(held["objections"]))]
+"""
+    served.tenuto.script("sides.py", source)
+    report = ended(served.follow("run", "sides.py", "--id", "wf_sides", "--json"))
+    assert report["result"][0] == ["it leaks", "passed (alpha): it runs"]
+    found = served.tenuto.json("diff", "wf_sides", "sides.py")
+    assert (found["reuse"], found["run"], found["complete"]) == (3, 0, True)
+
+
 def test_bad_input_is_one_line(served: Served) -> None:
     served.tenuto.script("bad.py", "nonsense(")
     first(served, "plain", "py", SCRIPTS["py"])

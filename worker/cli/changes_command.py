@@ -89,7 +89,8 @@ def _review(review: dict[str, Any]) -> list[str]:
     other = "  [this file is not as that commit has it]" if review.get("same") is False else ""
     lines = [f"{review['id']} {review['verdict']}{commit}{rounds}: {votes}{other}"]
     for vote in last:
-        lines += [f"  {vote['agent']} ({_cut(vote['lens'], 40)}): {_cut(text)}" for text in vote["objections"]]
+        what = "objects" if vote["verdict"] == "fail" else "remarks"
+        lines += [f"  {vote['agent']} ({_cut(vote['lens'], 40)}) {what}: {_cut(text)}" for text in vote["objections"]]
     return lines
 
 

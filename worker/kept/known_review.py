@@ -151,4 +151,5 @@ class KnownReviews:
         terms = (
             JournalTerms() if setup is None else JournalTerms(base=setup.base, instructions=setup.instructions_sha256)
         )
-        return Borrowing(run_id="rehearsed", phase=phase, journal=terms, **given)
+        # The name as of a run of this version: what its reviews give may come into later prompts.
+        return Borrowing(run_id="rehearsed", phase=phase, journal=terms, name="rehearsed", **given)

@@ -85,7 +85,7 @@ class Summary:
 
     @property
     def dropped(self) -> list[str]:
-        """What is missing from the result, in words."""
+        """What is missing from the result or speaks against it, in words."""
         census, reviews = self.report.census, self.report.verification.reviews
         refused = len({each.agent for each in self.report.failures} - {agent.id for agent in self.report.agents})
         said = [
@@ -93,8 +93,15 @@ class Summary:
             (refused, "call was refused by a cap", "calls were refused by a cap"),
             (census.skipped, "agent was skipped", "agents were skipped"),
             (reviews.unverified, "review came to no verdict", "reviews came to no verdict"),
+            (reviews.refuted, "review refuted what it judged", "reviews refuted what they judged"),
+            (reviews.disputed, "review is disputed", "reviews are disputed"),
             (sum(not gate.passed for gate in self.report.gates), "gate is not green", "gates are not green"),
             (sum(gate.flaky for gate in self.report.gates), "gate is flaky", "gates are flaky"),
+        ]
+        states = [question.state for question in self.report.questions]
+        said += [
+            (states.count("default"), "question got its default: nobody answered", "questions got their defaults"),
+            (states.count("expired"), "question was not answered in time", "questions were not answered in time"),
         ]
         return [f"{count:,} {one if count == 1 else many}" for count, one, many in said if count]
 
