@@ -9,7 +9,7 @@ from tenuto.workflows import failure_kinds as kinds
 from tenuto.workflows.journal import may_name_files
 
 from .errors import AgentFailed
-from .workspace.files import Files, OutsideWorkspace
+from .workspace.files import ClosedPlace, Files, OutsideWorkspace
 
 FILES_MAX = 200
 BYTES_MAX = 4 * 1024 * 1024
@@ -72,6 +72,8 @@ def _paths(item: str, files: Files | None) -> Sequence[str] | None:
         return None
     try:
         return [files.info(item).path]
+    except ClosedPlace as error:
+        raise _unusable(f"context names a file that is closed to this run: {error}") from None
     except (OutsideWorkspace, OSError, ValueError):
         # No such file; that is what text looks like.
         pass

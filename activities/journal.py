@@ -33,6 +33,7 @@ from .heartbeat import alive
 from .journal_entries import Entry, left_of, read_entries
 from .left_behind import Writer, lost_commits, lost_files, sha256_of
 from .places import rules_of
+from .protected import guard_of
 from .run_setup import load_setup
 from .store import Store
 from .transcript import folder_of, record_key
@@ -184,7 +185,8 @@ async def _lost(records: dict[Entry, dict[str, Any] | None], workspace: str | No
 def _hashes(workspace: Path, rules: Rules, calls: Iterable[HashedCall]) -> list[FileHashes]:
     """By call. The same item of many calls is read once."""
     where = str(workspace)
-    files = ConfinedFiles(workspace, hidden=lambda path: rules.hides(path, workspace=where))
+    guard = guard_of(workspace)
+    files = ConfinedFiles(workspace, hidden=lambda path: rules.hides(path, workspace=where), guard=guard)
     contexts: dict[str, str | None] = {}
     named: dict[str, dict[str, str]] = {}
 

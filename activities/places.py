@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tenuto.workflows.policy.decide import Rules
 from tenuto.workflows.setup_contracts import RunSetup
 from tenuto.workflows.step_contracts import StepInput
 
+from .protected import guard_of
 from .run_setup import load_setup
 from .sandbox.sandbox import Sandbox
 from .steps.station import Station, StepFailed
@@ -49,6 +51,7 @@ class Places:
         where = str(root)
         files = ConfinedFiles(
             root,
+            guard=guard_of(root, self._home),
             hidden=lambda path: rules.hides(path, workspace=where),
             kept=lambda path: rules.decide("Write", {"file_path": path}, workspace=where, shared=shared) is not None,
         )
@@ -60,7 +63,7 @@ class Places:
             walls=setup.policy.sandbox,
             shared=shared,
             allowed_git=rules.git_allowed(),
-            hidden=(self._home,) if not files.root.is_relative_to(self._home) else (),
+            hidden=(self._home,) if not files.root.is_relative_to(os.path.realpath(self._home)) else (),
         )
         return Place(files.root, files, sandbox, self._store, folder, shared=shared, say=say)
 

@@ -24,6 +24,7 @@ from tenuto.workflows.setup_contracts import (
 from .heartbeat import alive
 from .instructions.agent_definitions import load_definitions
 from .instructions.claude_md import collect_instructions
+from .protected import guard_of, is_system
 from .sandbox.command import SandboxUnavailable
 from .steps.branch import origin_of
 from .steps.gate_files import fix_start, inherit_start
@@ -79,6 +80,12 @@ class SetupActivities:
             raise ApplicationError(
                 f"the workspace {input.workspace} is not a folder on this host", type="workspace", non_retryable=True
             )
+        if await asyncio.to_thread(lambda: is_system(workspace.resolve())):
+            raise ApplicationError(
+                f"the workspace {input.workspace} is a system folder: name a folder of the project's own",
+                type="workspace",
+                non_retryable=True,
+            )
         notices = await self._about_walls(sandbox=input.policy.sandbox)
         base, changes = await _look(workspace)
         notices += changes
@@ -124,7 +131,8 @@ class SetupActivities:
         patterns, source = input.options.gate_files, input.gates or ""
         try:
             if input.gates_from is None or not await inherit_start(self._store, input.run_id, input.gates_from):
-                await fix_start(self._store, input.run_id, ConfinedFiles(workspace), patterns, source)
+                files = ConfinedFiles(workspace, guard=guard_of(workspace))
+                await fix_start(self._store, input.run_id, files, patterns, source)
         except OSError as error:
             return [f"the files that define this run's checks could not be read before the work began: {error}"]
         return []

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..protected import guard_of
 from ..upward import up_to_repository
 from ..workspace.confined import ConfinedFiles
-from ..workspace.files import OutsideWorkspace
+from ..workspace.files import ClosedPlace, OutsideWorkspace
 
 FILE_BYTES_MAX = 256 * 1024
 
@@ -35,7 +36,11 @@ class Sources:
     def of(cls, workspace: Path | None, home: Path) -> Sources:
         """Those of a workspace, if there is one."""
         folders = tuple(up_to_repository(workspace))
-        project = ConfinedFiles(folders[-1]) if folders else None
+        project = None
+        if folders:
+            # Where the project is the user's home, its `.claude` is the user's, whom agents cannot write it for.
+            guard = guard_of(folders[-1], but=(".claude",))
+            project = ConfinedFiles(folders[-1], guard=guard)
         return cls(folders, home, project, ConfinedFiles(Path(home.anchor or "/")))
 
     def is_project(self, path: Path) -> bool:
@@ -63,6 +68,8 @@ class Sources:
             data = files.read(str(path), FILE_BYTES_MAX)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
+        except ClosedPlace as error:
+            raise Unusable(f"{self.name(path)} is left out: {error}") from error
         except OutsideWorkspace as error:
             raise Unusable(f"{self.name(path)} is left out: it leads out of the project") from error
         except (OSError, ValueError) as error:

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..protected import secret_places, starting_places
 from . import environment, etc, shared_git
 from .bubblewrap import Walls, inner_ids
 from .git_places import GitPlaces, git_places
 from .limits import Limits
-from .mounts import SECRETS, Mount, arguments, hidden, system_arguments
+from .mounts import Mount, arguments, covers, system_arguments
 from .toolchains import interpreters_of, own_interpreter, toolchains
 
 TMP = Path("/tmp")
@@ -60,7 +61,7 @@ class Inside:
             *system_arguments(),
             *etc.arguments(self._etc(walls)),
             *["--perms", "1777", "--size", str(limits.scratch_bytes), "--tmpfs", "/dev/shm"],
-            *arguments([*mounts, *hidden(mounts, [*self.hidden, *(Path.home() / name for name in SECRETS)])]),
+            *arguments(covers(mounts, self.root, [*self.hidden, *secret_places()], starting_places(self.root))),
             *(self._stand_in(places, tools.path) if self.shared and places.folder is not None else []),
             *["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(cwd)],
         ]

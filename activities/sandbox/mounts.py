@@ -9,23 +9,15 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from ..protected import is_system
 from .command import SandboxUnavailable
 
 Kind = Literal["write", "read", "hide"]
 
 SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix/store", "gnu/store")
 
-SECRETS = (
-    ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".netrc", ".pgpass", ".git-credentials", ".pypirc",
-    ".npmrc", ".claude", ".claude.json", ".anthropic", ".password-store", ".terraformrc", ".config/gh",
-    ".config/gcloud", ".config/git/credentials", ".cargo/credentials", ".cargo/credentials.toml",
-)  # fmt: skip
-"""Of the user's home: never seen, even where the home itself is the workspace."""
-
 _NAMESPACED = frozenset({"pressure", "sysvipc", "irq", "bus"})
 """Of `/proc`: a namespace's own, writable by everyone to no effect on others, or covered by bwrap."""
-
-TOO_MUCH = tuple(map(Path, ("/", "/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/run", "/sys", "/usr")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +67,36 @@ def hidden(mounts: Sequence[Mount], secret: Iterable[Path]) -> list[Mount]:
     return found
 
 
+def covers(mounts: Sequence[Mount], root: Path, secret: Iterable[Path], starting: Iterable[Path]) -> list[Mount]:
+    """The mounts with covers over what is secret, and with what starts programs outside made read-only.
+
+    The folders between the workspace and a cover become mounts of their own: those cannot be renamed, and so what is
+    covered cannot be carried to a place where the next command would see it.
+    """
+    covered_up = hidden(mounts, secret)
+    for place in starting:
+        real = Path(os.path.realpath(place))
+        if real.exists() and covered(real, mounts) and not _lies_in(real, covered_up):
+            covered_up.append(Mount(real, "read"))
+    ways = {
+        above for cover in covered_up for above in cover.path.parents if above.is_relative_to(root) and above != root
+    }
+    held = {mount.path for mount in mounts}
+    pinned = [Mount(way, "write") for way in sorted(ways) if way not in held and not _lies_in(way, covered_up)]
+    return [*mounts, *pinned, *covered_up]
+
+
+def _lies_in(path: Path, mounts: Iterable[Mount]) -> bool:
+    return any(path.is_relative_to(mount.path) for mount in mounts)
+
+
 def check_workspace(root: Path) -> None:
     """Refuse a workspace that would make the whole system writable.
 
     Raises:
         SandboxUnavailable: it is a system folder.
     """
-    if root in TOO_MUCH and root != Path.home():
+    if is_system(root):
         raise SandboxUnavailable(f"{root} is a system folder: name a folder of the project's own with --workspace")
     if not root.is_dir():
         raise SandboxUnavailable(f"the workspace {root} is not a folder")

@@ -9,6 +9,7 @@ from pathlib import Path
 from tenuto.workflows import failure_kinds as kinds
 from tenuto.workflows.change_contracts import INLINE_CHARS_MAX, SHOWN_CHARS_MAX, ReadChangeInput, ReadChangeResult
 
+from ..protected import guard_of
 from ..store import Store
 from ..workspace.diffs import FileDiff, NoDiff, base_of, file_diffs
 from ..workspace.git import GitFailed
@@ -26,12 +27,15 @@ async def read_change(input: ReadChangeInput, station: Station, store: Store) ->
     """
     workspace = station.place.root
     repository, commit = await _find(input, station, workspace)
-    where = str(workspace)
+    where, guard = str(workspace), guard_of(workspace)
+
+    def unread(path: str) -> bool:
+        closed = guard is not None and guard.closed(path.split("/"), to_write=False) is not None
+        return closed or station.rules.hides(path, workspace=where)
+
     try:
         base = input.base or await base_of(repository, commit, station.setup.base)
-        diffs, unseen = await file_diffs(
-            repository, base, commit, input.paths, lambda path: station.rules.hides(path, workspace=where)
-        )
+        diffs, unseen = await file_diffs(repository, base, commit, input.paths, unread)
     except NoDiff as error:
         raise StepFailed(error.kind, f"review(): {error}") from error
     except GitFailed as error:

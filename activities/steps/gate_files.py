@@ -24,6 +24,7 @@ from tenuto.workflows.gate_contracts import (
 )
 from tenuto.workflows.wire import Wire
 
+from ..protected import guard_of
 from ..store import Store
 from ..workspace.confined import ConfinedFiles
 from ..workspace.files import Files, OutsideWorkspace
@@ -159,7 +160,8 @@ async def inherit_start(store: Store, run_id: str, earlier: str) -> bool:
 
 async def look(input: LookAtGateFilesInput, station: Station, store: Store) -> LookAtGateFilesResult:
     """Compare the workspace with the start of the run. Raises `StepFailed`."""
-    files, further = ConfinedFiles(station.place.root), station.setup.options.gate_files
+    root = station.place.root
+    files, further = ConfinedFiles(root, guard=guard_of(root)), station.setup.options.gate_files
     with in_words("gate()"):
         compiled([*further, *input.allow_changes])
         start = await _start(store, input.run_id)

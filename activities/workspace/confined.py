@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from ..protected import Guard
 from .descent import Spot, open_regular, reach, require_regular
 from .files import FileInfo, OutsideWorkspace
 from .listing import matching
@@ -35,15 +36,19 @@ class ConfinedFiles:
         hidden: whether a rule hides a file from reading and from listings.
         kept: whether a rule keeps a file from being written. Both get the path that is really meant, links on the way
             resolved, relative to the root: a rule about how a path is spelled is evaded by a link.
+        guard: what is closed whatever the rules say, as `guard_of` has it.
 
     Raises:
         OSError: it does not exist, or is no folder.
     """
 
-    def __init__(self, root: Path, *, hidden: PathRule = _none, kept: PathRule = _none) -> None:
+    def __init__(
+        self, root: Path, *, hidden: PathRule = _none, kept: PathRule = _none, guard: Guard | None = None
+    ) -> None:
         self._root = Path(root).resolve(strict=True)
         self._hidden = hidden
         self._kept = kept
+        self._guard = guard
         if not self._root.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(root))
 
@@ -74,7 +79,7 @@ class ConfinedFiles:
 
     def open(self, path: str) -> int:
         """A descriptor of a regular file, for reading; the caller closes it."""
-        with reach(self._root, self.relative(path)) as spot:
+        with reach(self._root, self.relative(path), guard=self._guard) as spot:
             self._require_visible(spot, path)
             return open_regular(spot, path)
 
@@ -96,7 +101,7 @@ class ConfinedFiles:
         """Replace or create a file, whole or not at all; folders are made, mode and owner are kept."""
         inside = self.relative(path)
         for _ in range(TRIES_MAX):
-            with reach(self._root, inside, to_write=True) as spot:
+            with reach(self._root, inside, to_write=True, guard=self._guard) as spot:
                 before = spot.status
                 if self._kept(spot.path):
                     raise OutsideWorkspace(f"{path}: a rule of this run denies writing {spot.path}")
@@ -113,7 +118,7 @@ class ConfinedFiles:
     def info(self, path: str) -> FileInfo:
         """About a regular file."""
         inside = self.relative(path)
-        with reach(self._root, inside) as spot:
+        with reach(self._root, inside, guard=self._guard) as spot:
             self._require_visible(spot, path)
             status = require_regular(spot.status, path)
         return FileInfo(inside, status.st_size, status.st_mtime_ns, stat.S_IMODE(status.st_mode))
@@ -135,7 +140,7 @@ class ConfinedFiles:
             base, pattern = ".", inside
         if ".." in pattern.split("/"):
             raise OutsideWorkspace(f"{pattern}: a pattern has no '..'; name the folder to look under")
-        return matching(self._root, base, pattern, self._hidden)
+        return matching(self._root, base, pattern, self._hidden, self._guard)
 
     def _require_visible(self, spot: Spot, path: str) -> None:
         if self._hidden(spot.path):

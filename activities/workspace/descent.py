@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .files import OutsideWorkspace
+from ..protected import Guard, folded
+from .files import ClosedPlace, OutsideWorkspace
 
 LINKS_MAX = 40
 """Links on the way to one file; the system's own limit (path_resolution(7))."""
@@ -33,10 +34,6 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-_UNSEEN = dict.fromkeys(
-    [0x200C, 0x200D, 0xFEFF, *range(0x200E, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070)]
-)
-"""Characters that some file systems leave out when they compare names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +55,25 @@ class Spot:
 
 def is_git(name: str) -> bool:
     """Whether a file system may take a name for `.git`: case and invisible characters aside."""
-    return name.translate(_UNSEEN).casefold().rstrip(" .") == ".git"
+    return folded(name) == ".git"
 
 
 @contextmanager
-def reach(root: Path, path: str, *, to_write: bool = False) -> Iterator[Spot]:
+def reach(root: Path, path: str, *, to_write: bool = False, guard: Guard | None = None) -> Iterator[Spot]:
     """Go to a file or folder below `root`.
 
     Args:
         root: absolute and resolved.
         path: relative to it, without `..`.
         to_write: folders on the way are made, and `.git` is not entered.
+        guard: what is not entered either, under whatever name.
 
     Raises:
+        ClosedPlace: the way leads to what the guard protects.
         OutsideWorkspace: a link leads out, or the way leads into `.git` where that is not allowed.
         OSError: as the system does.
     """
-    way = _Way(root, path, to_write)
+    way = _Way(root, path, to_write, guard)
     try:
         yield way.go()
     finally:
@@ -82,8 +81,10 @@ def reach(root: Path, path: str, *, to_write: bool = False) -> Iterator[Spot]:
 
 
 class _Way:
-    def __init__(self, root: Path, path: str, to_write: bool) -> None:
+    def __init__(self, root: Path, path: str, to_write: bool, guard: Guard | None) -> None:
         self._root = root
+        self._guard = guard
+        self._closed = {} if guard is None else guard.met(to_write=to_write)
         self._path = path
         self._to_write = to_write
         self._ahead = deque(part for part in path.split("/") if part not in ("", "."))
@@ -118,6 +119,7 @@ class _Way:
         except OSError as error:
             raise self._as_asked(error) from error
         if status is None or not stat.S_ISLNK(status.st_mode):
+            self._require_open(name, status)
             return Spot(self.folder, name, (*self._behind, name), status)
         self._follow(name)
         return None
@@ -126,6 +128,7 @@ class _Way:
         try:
             inner = os.open(name, FOLDER, dir_fd=self.folder)
         except FileNotFoundError as error:
+            self._require_open(name, None, *self._ahead)
             if not self._to_write:
                 raise self._as_asked(error) from error
             try:
@@ -141,9 +144,24 @@ class _Way:
                 raise self._as_asked(error) from error
             self._follow(name)
         else:
+            try:
+                self._require_open(name, os.fstat(inner) if self._closed else None)
+            except BaseException:
+                os.close(inner)
+                raise
             os.close(self.folder)
             self.folder = inner
             self._behind.append(name)
+
+    def _require_open(self, name: str, status: os.stat_result | None, *further: str) -> None:
+        """Refuse what is protected: by its name, so that it is not made either, and by what it is."""
+        if self._guard is None:
+            return
+        place = self._guard.closed([*self._behind, name, *further], to_write=self._to_write)
+        if place is None and status is not None:
+            place = self._closed.get((status.st_dev, status.st_ino))
+        if place is not None:
+            raise ClosedPlace(f"{self._path}: {self._guard.why(place)}")
 
     def _follow(self, name: str) -> None:
         try:
@@ -184,12 +202,12 @@ class _Way:
         return OSError(number, os.strerror(number), self._path)
 
 
-def open_folder(root: Path, path: str) -> tuple[int, str]:
+def open_folder(root: Path, path: str, guard: Guard | None = None) -> tuple[int, str]:
     """Open a folder for listing: its descriptor, which the caller closes, and its real path below the root.
 
     Raises as `reach`, and `NotADirectoryError`.
     """
-    with reach(root, path) as spot:
+    with reach(root, path, guard=guard) as spot:
         try:
             handle = os.open(spot.name, LISTABLE, dir_fd=spot.folder)
         except OSError as error:

@@ -12,6 +12,10 @@ class OutsideWorkspace(Exception):
     """A path leads out of the workspace, or to a part of it that is not to be touched."""
 
 
+class ClosedPlace(OutsideWorkspace):
+    """A path leads to what is closed to every tool of every run (`activities/protected.py`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileInfo:
     """A regular file, without its content."""

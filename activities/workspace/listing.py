@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ..protected import Guard
 from .descent import LISTABLE, is_git, open_folder
 from .files import FileInfo, OutsideWorkspace
 from .glob_patterns import GlobPattern, compile_glob
@@ -24,7 +25,9 @@ NESTED_MAX = 8
 _Parts = tuple[str, ...]
 
 
-def matching(root: Path, base: str, pattern: str, hidden: Callable[[str], bool]) -> Iterator[FileInfo]:
+def matching(
+    root: Path, base: str, pattern: str, hidden: Callable[[str], bool], guard: Guard | None = None
+) -> Iterator[FileInfo]:
     """Regular files under the folder `base` of `root` that match, in path order, without hidden ones: `Files.walk`.
 
     Raises:
@@ -34,11 +37,11 @@ def matching(root: Path, base: str, pattern: str, hidden: Callable[[str], bool])
     """
     patterns = compile_glob(pattern)
     # A wrong folder is an error at once, and not an empty result.
-    os.close(open_folder(root, base)[0])
-    return _found(root, () if base == "." else tuple(base.split("/")), patterns, hidden)
+    os.close(open_folder(root, base, guard)[0])
+    return _found(root, () if base == "." else tuple(base.split("/")), patterns, _Unlisted(hidden, guard))
 
 
-def _found(root: Path, base: _Parts, patterns: list[GlobPattern], hidden: Callable[[str], bool]) -> Iterator[FileInfo]:
+def _found(root: Path, base: _Parts, patterns: list[GlobPattern], hidden: _Unlisted) -> Iterator[FileInfo]:
     """Patterns with the same fixed parts are looked for together."""
     starts: dict[_Parts, list[GlobPattern]] = {}
     for pattern in patterns:
@@ -53,11 +56,11 @@ def _found(root: Path, base: _Parts, patterns: list[GlobPattern], hidden: Callab
     yield from (found[path] for path in sorted(found))
 
 
-def _under(root: Path, start: _Parts, patterns: list[GlobPattern], hidden: Callable[[str], bool]) -> Iterator[FileInfo]:
+def _under(root: Path, start: _Parts, patterns: list[GlobPattern], hidden: _Unlisted) -> Iterator[FileInfo]:
     if any(is_git(part) for part in start):
         return
     try:
-        handle, real = open_folder(root, "/".join(start))
+        handle, real = open_folder(root, "/".join(start), hidden.guard)
     except (OutsideWorkspace, OSError):
         return  # what a pattern names need not be there
     tree = _Tree(handle)
@@ -71,13 +74,30 @@ def _under(root: Path, start: _Parts, patterns: list[GlobPattern], hidden: Calla
         prefix = "".join(f"{part}/" for part in start)
         place = "" if real == "." else f"{real}/"
         for name in sorted(names):
-            if hidden(place + name):
+            if hidden.names(place + name):
                 continue
             status = tree.status(name)
-            if status is not None and stat.S_ISREG(status.st_mode):
+            if status is not None and stat.S_ISREG(status.st_mode) and not hidden.is_place(status):
                 yield FileInfo(prefix + name, status.st_size, status.st_mtime_ns, stat.S_IMODE(status.st_mode))
     finally:
         tree.close()
+
+
+class _Unlisted:
+    """What is left out: by the rules of a run, and because it is protected."""
+
+    def __init__(self, hidden: Callable[[str], bool], guard: Guard | None) -> None:
+        self._hidden = hidden
+        self.guard = guard
+        self._places = {} if guard is None else guard.met(to_write=False)
+
+    def names(self, path: str) -> bool:
+        if self.guard is not None and self.guard.closed(path.split("/"), to_write=False) is not None:
+            return True
+        return self._hidden(path)
+
+    def is_place(self, status: os.stat_result) -> bool:
+        return (status.st_dev, status.st_ino) in self._places
 
 
 def _fits(name: str, rests: list[re.Pattern[str]]) -> bool:

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import subprocess
 from pathlib import Path, PurePosixPath
+
+from ..protected import Guard, guard_of, is_secret
+from .descent import reach
+from .files import ClosedPlace, OutsideWorkspace
 
 _COPY_TIMEOUT_S = 900.0
 
 
 class UntrackedRefused(Exception):
-    """An entry of `untracked` leads out of the workspace."""
+    """An entry of `untracked` leads out of the workspace, or to what is closed to every run."""
 
 
 def find(workspace: Path, patterns: list[str]) -> list[str]:
     """Paths below `workspace` that match, `/` between parts; patterns that match nothing are fine.
 
     Raises:
-        UntrackedRefused: a pattern is absolute, has `..` in it, or means git's own folder.
+        UntrackedRefused: a pattern is absolute, has `..` in it, or means git's own folder or a protected place.
     """
+    root = workspace.resolve()
+    guard = guard_of(workspace)
     found: dict[str, None] = {}
     for pattern in patterns:
         parts = PurePosixPath(pattern).parts
@@ -29,8 +36,26 @@ def find(workspace: Path, patterns: list[str]) -> list[str]:
                 f"untracked: {pattern!r} has to be a path within the workspace, without `..` and `.git`"
             )
         for path in sorted(workspace.glob(pattern)):
+            _require_open(root, path.relative_to(workspace).as_posix(), guard)
             found[path.relative_to(workspace).as_posix()] = None
     return list(found)
+
+
+def _require_open(root: Path, path: str, guard: Guard | None) -> None:
+    """An agent may have written the file that names this: a copy must not show what no tool does."""
+    try:
+        with reach(root, path, guard=guard) as spot:
+            holds = None if guard is None else guard.holds(spot.real)
+    except ClosedPlace as error:
+        raise UntrackedRefused(f"untracked: {error}") from error
+    except OutsideWorkspace as error:
+        if is_secret(Path(os.path.realpath(root / path))):
+            raise UntrackedRefused(f"untracked: {path} is a link to what is closed to every run") from error
+        return  # a link elsewhere is copied for what it points at
+    except OSError:
+        return  # what is gone, or cannot be reached, is told when it is copied
+    if holds is not None:
+        raise UntrackedRefused(f"untracked: {path} has {holds} in it, which is closed to every run: name less of it")
 
 
 def as_excludes(prefix: str, paths: list[str]) -> tuple[str, ...]:

@@ -80,6 +80,9 @@ def test_a_check_tells_what_a_script_names_and_is_not_there(tenuto: Tenuto) -> N
         (["run", "good.py", "--max-usd", "much"], "--max-usd"),
         (["run", "good.py", "--effort", "some"], "--effort"),
         (["run", "good.py", "--workspace", "absent"], "not a directory"),
+        (["run", "good.py", "--workspace", "/", "--simulate"], "the workspace / is a system folder"),
+        (["run", "good.py", "--workspace", "/bin", "--simulate"], "is a system folder"),
+        (["run", "good.py", "--workspace", "home/store", "--simulate"], "where Tenuto keeps its own files"),
         (["run", "good.py", "--id", "../etc", "--simulate"], "expected letters, digits"),
         (["run", "good.py", "--model", "made-up", "--max-usd", "1", "--simulate"], "price of the model 'made-up'"),
         (["run", "good.py"], "no credential"),
@@ -89,6 +92,8 @@ def test_a_check_tells_what_a_script_names_and_is_not_there(tenuto: Tenuto) -> N
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(tenuto: Tenuto, files: Path, words: list[str], said: str) -> None:
+    if "home/store" in words:
+        (tenuto.home / "store").mkdir(parents=True)
     done = tenuto(*words)
     assert done.returncode == 2
     assert said in done.stderr

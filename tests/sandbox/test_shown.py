@@ -142,3 +142,25 @@ def test_the_filter_of_system_calls_is_whole_instructions_and_every_jump_lands_i
             if operation in (0x15, 0x35, 0x45):
                 assert number + 1 + max(then, otherwise) < count
     assert seccomp.program("riscv64") is None
+
+
+@LINUX
+async def test_a_home_as_the_workspace_keeps_its_start_up_files_and_what_is_covered_in_its_place(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(place.root))
+    (place.root / ".bashrc").write_text("mine\n")
+    (place.root / ".config" / "gh").mkdir(parents=True)
+    (place.root / ".config" / "gh" / "hosts.yml").write_text(SECRET)
+    (place.root / ".config" / "fish").mkdir()
+    outcome = await place.run(
+        "cat .bashrc; echo x >> .bashrc; rm -f .bashrc; mv .bashrc b; echo x > .config/fish/config.fish; "
+        "mv .config c; cat c/gh/hosts.yml .config/gh/hosts.yml; echo y > .config/mine; "
+        "echo z > new; cat new .config/mine"
+    )
+    assert outcome.stdout == "mine\nz\ny\n"
+    again = await place.run("cat .config/gh/hosts.yml c/gh/hosts.yml")
+    assert SECRET not in outcome.stdout + outcome.stderr + again.stdout
+    assert (place.root / ".bashrc").read_text() == "mine\n"
+    assert (place.root / ".config" / "gh" / "hosts.yml").read_text() == SECRET
+    assert not list((place.root / ".config" / "fish").iterdir())

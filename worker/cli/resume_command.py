@@ -11,7 +11,7 @@ from .control_commands import resume_live
 from .limit_options import phase_ceilings
 from .output import notice
 from .run_command import TRIP, RunOptions, check_credentials, check_price, in_dollars, launch
-from .session import open_runs
+from .session import open_runs, require_fit, warn_of
 
 if TYPE_CHECKING:
     from tenuto.workflows.contracts import RunInput, RunLimits
@@ -55,6 +55,7 @@ def resume(run_id: str, options: RunOptions) -> int:
     settings = Settings.load(workspace)
     if settings.disabled_by:
         raise UsageError(f"starting runs is turned off by {settings.disabled_by}; unset it to resume {run_id}")
+    require_fit(workspace, settings.home)
     for line in unnamed_phases(before.script, phase_ceilings(options.phase_usd)):
         notice(line)
     caps = _limits(options, before.limits)
@@ -62,6 +63,7 @@ def resume(run_id: str, options: RunOptions) -> int:
         check_price(resolve(before.model))
     if settings.embedded and not before.simulate:
         check_credentials(settings)
+    warn_of(workspace, settings.home)
     # Its journal, seed and clock are added when the new run is started.
     input = before.model_copy(
         update={"limits": caps, "resume_from": None, "interpreters": interpreters(), "notify": settings.has_hook}

@@ -24,7 +24,7 @@ from .output import (
 )
 from .progress import progress
 from .script_input import load_script, parse_args
-from .session import directory, open_runs, owner_name
+from .session import directory, open_runs, owner_name, require_fit, warn_of
 
 if TYPE_CHECKING:
     from tenuto.workflows.contracts import RunInput, RunLimits, RunReport
@@ -88,6 +88,7 @@ def run(options: RunOptions) -> int:
     )
     if settings.disabled_by:
         raise UsageError(f"starting runs is turned off by {settings.disabled_by}; unset it to run {options.script!r}")
+    require_fit(workspace, settings.home)
     run_input = build_input(options, settings, workspace)
     from ..runs import check_run_id, new_run_id
 
@@ -97,6 +98,7 @@ def run(options: RunOptions) -> int:
     if settings.embedded and not options.simulate:
         check_credentials(settings)
     _check_policy(run_input, workspace, settings.home, phase_ceilings(options.phase_usd))
+    warn_of(workspace, settings.home)
     _confirm(options, settings, run_input)
     return launch(options, settings, run_input, run_id)
 

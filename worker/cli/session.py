@@ -102,6 +102,35 @@ def owner_name() -> str:
         return f"uid {os.getuid()}"
 
 
+def require_fit(workspace: Path, home: Path) -> None:
+    """Check that agents may be let into a workspace; `home` is `TENUTO_HOME`.
+
+    Raises:
+        UsageError: it is the system's or Tenuto's own.
+    """
+    from tenuto.activities.protected import is_system, is_tenutos
+
+    root = workspace.resolve()
+    if is_system(root):
+        raise UsageError(
+            f"the workspace {root} is a system folder: name a folder of the project's own with --workspace"
+        )
+    if is_tenutos(root, home):
+        raise UsageError(
+            f"the workspace {root} lies in {home}, where Tenuto keeps its own files: name a folder of the project's "
+            "own with --workspace"
+        )
+
+
+def warn_of(workspace: Path, home: Path) -> None:
+    """A notice where a workspace is allowed and unwise: told last, when nothing else keeps the run from starting."""
+    from tenuto.activities.protected import about
+
+    said = about(workspace.resolve(), home)
+    if said is not None:
+        notice(said)
+
+
 def directory(text: str | None) -> Path:
     """The workspace: a directory, the working directory by default.
 
