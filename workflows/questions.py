@@ -140,8 +140,10 @@ class Questions:
     def _expire(self, view: QuestionView) -> None:
         if view.has_default:
             view.state, view.answer = "default", view.default
-            taken = _as_json(view.default)
-            self._run.say(f"question {view.id}: nobody answered until {view.until}; the default is taken: {taken}")
+            # As Python writes it: the lines of recorded runs come again as they are.
+            self._run.say(
+                f"question {view.id}: nobody answered until {view.until}; the default is taken: {view.default!r}"
+            )
         else:
             view.state = "expired"
             self._run.say(f"question {view.id}: nobody answered until {view.until}, and it has no default")

@@ -72,7 +72,7 @@ async def test_a_question_unanswered_for_three_days_takes_its_default_though_the
     assert 3 * DAY <= seconds < 3 * DAY + 60
     assert (report.status, report.waiting_for) == ("completed", None)
     assert (report.questions[0].state, report.questions[0].answer) == ("default", "no")
-    assert any(line.endswith('the default is taken: "no"') for line in log)
+    assert any("the default is taken" in line for line in log)
 
 
 @pytest.mark.parametrize("name", ["s.py", "s.js"])
