@@ -131,8 +131,8 @@ class SetupActivities:
         patterns, source = input.options.gate_files, input.gates or ""
         try:
             if input.gates_from is None or not await inherit_start(self._store, input.run_id, input.gates_from):
-                files = ConfinedFiles(workspace, guard=guard_of(workspace))
-                await fix_start(self._store, input.run_id, files, patterns, source)
+                files, texts = ConfinedFiles(workspace, guard=guard_of(workspace)), input.gate_texts
+                await fix_start(self._store, input.run_id, files, patterns, source=source, texts=texts)
         except OSError as error:
             return [f"the files that define this run's checks could not be read before the work began: {error}"]
         return []

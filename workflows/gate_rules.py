@@ -9,6 +9,8 @@ from typing import Any
 from .gate_contracts import GateFileChange, LookAtGateFilesResult
 from .step_contracts import RunCommandResult
 
+ARGUMENTS_MAX = 200
+ARGUMENT_CHARS_MAX = 2000
 FAILURES_MAX = 200
 """Of one round; a fixer's changes often mend more than what it was shown."""
 TEXT_CHARS_MAX = 20_000
@@ -70,7 +72,22 @@ def trees_of_two_minds(outcomes: Sequence[tuple[str, bool]]) -> list[str]:
     return [tree for tree, minds in said.items() if len(minds) == 2]
 
 
-def failures(run: RunCommandResult, look: LookAtGateFilesResult) -> list[dict[str, Any]]:
+def texts_of(value: Any) -> list[str]:
+    """Short texts in a script's arguments, which may be its commands."""
+    found: dict[str, None] = {}
+    waiting = [value]
+    while waiting and len(found) < ARGUMENTS_MAX:
+        each = waiting.pop()
+        if isinstance(each, str) and 0 < len(each) <= ARGUMENT_CHARS_MAX:
+            found[each] = None
+        elif isinstance(each, Mapping):
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each[:ARGUMENTS_MAX]
+    return list(found)
+
+
+def failures(run: RunCommandResult, look: LookAtGateFilesResult, silent: str | None = None) -> list[dict[str, Any]]:
     """What is to be mended: one object a file, with the lines of the output that speak of it.
 
     Where the output names no file, one object with `file: None` and all of it. A check that was tampered with is a
@@ -80,7 +97,9 @@ def failures(run: RunCommandResult, look: LookAtGateFilesResult) -> list[dict[st
     for change in [each for each in look.changes if not each.allowed]:
         found.append({"file": change.path, "text": _mend(change), "kind": "gate_file"})
     found += [{"file": said.partition(":")[0], "text": f"put back: {said}", "kind": "tests"} for said in look.fewer]
-    if not green(run):
+    if silent is not None:
+        found.append({"file": None, "text": silent, "kind": "check"})
+    elif not green(run):
         output = "\n".join(part.rstrip() for part in (run.stdout, run.stderr) if part.strip())
         found += [{"file": path, "text": text, "kind": "check"} for path, text in by_file(output)]
     return found[:FAILURES_MAX]
@@ -134,7 +153,13 @@ def signature(found: Sequence[Mapping[str, Any]]) -> str:
 
 
 def evidence(
-    command: str, cwd: str, runs: Sequence[RunCommandResult], trees: Sequence[str], look: LookAtGateFilesResult
+    command: str,
+    cwd: str,
+    runs: Sequence[RunCommandResult],
+    trees: Sequence[str],
+    look: LookAtGateFilesResult,
+    *,
+    silent: str | None = None,
 ) -> dict[str, Any]:
     """What a gate's outcome rests on."""
     last = runs[-1]
@@ -150,6 +175,14 @@ def evidence(
             | ({"ended_by": run.ended_by} if run.ended_by else {})
             for run, tree in zip(runs, trees, strict=True)
         ],
+        **as_evidence(look),
+        "objections": [*objections(look), *([silent] if silent is not None else [])],
+    }
+
+
+def as_evidence(look: LookAtGateFilesResult) -> dict[str, Any]:
+    """What a look at the files found, as evidence."""
+    return {
         "tree": look.tree,
         "definition": look.definition,
         "gate_files": look.files,

@@ -13,6 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from .contracts import FlakyCheck, GateCounts
     from .failed_tests import failed_tests
     from .gate_contracts import GateView, LookAtGateFilesResult
+    from .gate_silence import silence
     from .script.protocol import CallError, Outcome
     from .step_contracts import RunCommandResult
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 ATTEMPTS_MAX = 100
 NAME_CHARS = 120
+SILENCE_PATCH = "gates-silent-runner"
+FUNCTION_PATCH = "gates-by-function"
+"""Runs that began before these rules go on without them."""
 
 
 class _Stopped(Exception):
@@ -76,7 +80,7 @@ class Gates:
         bad = _mistake(args)
         if bad is not None:
             return Outcome(error=CallError(kind="bad_arguments", message=bad))
-        return self._told(args) if "passed" in args else await self._checked(args)
+        return await self._told(args) if "passed" in args else await self._checked(args)
 
     # ------------------------------------------------------------------------------------------- commands
 
@@ -108,34 +112,36 @@ class Gates:
         runs: list[RunCommandResult] = []
         trees: list[str] = []
         look = await self._look(args)
-        passed = False
+        passed, silent = False, None
         for _ in range(attempts):
             in_a_row = 0
             while in_a_row < hold:
                 run = await self._command(args)
                 runs.append(run)
                 trees.append(look.tree)
-                self._outcomes.setdefault(key, []).append((look.tree, gate_rules.green(run)))
-                if not gate_rules.green(run) and (failed := failed_tests(f"{run.stdout}\n{run.stderr}")):
+                silent = _silent(args["command"], run, look)
+                green = gate_rules.green(run) and silent is None
+                self._outcomes.setdefault(key, []).append((look.tree, green))
+                if not green and (failed := failed_tests(f"{run.stdout}\n{run.stderr}")):
                     self._failed.setdefault(key, {}).setdefault(look.tree, []).extend(failed)
-                in_a_row += gate_rules.green(run)
+                in_a_row += green
                 # Looked at again after each run: what changes meanwhile is seen too.
                 look = await self._look(args)
-                if not gate_rules.green(run):
+                if not green:
                     break
             passed = in_a_row == hold
             if passed or gate_rules.objections(look):
                 break
-        against = gate_rules.objections(look)
+        against = gate_rules.objections(look) + ([silent] if silent is not None else [])
         passed = passed and not against
-        evidence = gate_rules.evidence(args["command"], args.get("cwd") or ".", runs, trees, look)
+        evidence = gate_rules.evidence(args["command"], args.get("cwd") or ".", runs, trees, look, silent=silent)
         value: dict[str, Any] = {
             "passed": passed,
             "reason": gate_rules.reason(passed, runs, hold, against),
             "evidence": evidence,
         }
         if args.get("split"):
-            found = [] if passed else gate_rules.failures(runs[-1], look)
+            found = [] if passed else gate_rules.failures(runs[-1], look, silent)
             if not passed and not found:  # it did not stay green
                 found = [{"file": None, "text": value["reason"], "kind": "flaky"}]
             value |= {"failures": found, "signature": gate_rules.signature(found)}
@@ -146,7 +152,7 @@ class Gates:
         # script sets up itself is its own.
         worked = bool(self._run.ledger.agents) or self._run.input.resume_from is not None
         wanted = {
-            "command": args["command"],
+            "command": args.get("command"),
             "cwd": args.get("cwd"),
             "allow_changes": args.get("allow_changes"),
             "fix": None if worked else True,
@@ -167,12 +173,22 @@ class Gates:
 
     # ------------------------------------------------------------------------------------------ functions
 
-    def _told(self, args: dict[str, Any]) -> Outcome:
-        """What a function of the script said: the runs that its prelude made of it."""
+    async def _told(self, args: dict[str, Any]) -> Outcome:
+        """What a function of the script said: the runs that its prelude made of it, held against the start too."""
         key, name = f"\0{args['name']}", _shortened(args["name"])
-        passed = args["passed"]
-        self._note(key, name, passed=passed, runs=args.get("runs") or 1, reason=args.get("reason"))
-        return Outcome(value={"passed": passed, "reason": None if passed else args.get("reason"), "flaky": False})
+        passed, reason, runs = args["passed"], args.get("reason"), args.get("runs") or 1
+        value: dict[str, Any] = {"flaky": False}
+        if passed and self._run.setup is not None and workflow.patched(FUNCTION_PATCH):
+            try:
+                look = await self._look(args)
+            except _Stopped as stopped:
+                self._note(key, name, passed=False, runs=runs, reason=stopped.error.message)
+                return Outcome(error=stopped.error)
+            if against := gate_rules.objections(look):
+                passed, reason = False, gate_rules.reason(False, [], 1, against)
+            value["evidence"] = gate_rules.as_evidence(look)
+        self._note(key, name, passed=passed, runs=runs, reason=reason)
+        return Outcome(value={"passed": passed, "reason": None if passed else reason, **value})
 
     def _note(self, key: str, name: str, *, passed: bool, runs: int, reason: str | None) -> None:
         before = self._views.get(key)
@@ -189,6 +205,11 @@ class Gates:
             view.flaky_tests = before.flaky_tests
         self._views[key] = view
         self._run.say(f"gate {name}: " + ("passed" if passed else f"not passed: {reason}"))
+
+
+def _silent(command: str, run: RunCommandResult, look: LookAtGateFilesResult) -> str | None:
+    said = silence(command, run, look) if gate_rules.green(run) else None
+    return said if said is not None and workflow.patched(SILENCE_PATCH) else None
 
 
 def _shortened(name: str) -> str:

@@ -35,7 +35,7 @@ from .steps import StepCalls
 from .width import Width
 
 with workflow.unsafe.imports_passed_through():
-    from . import contracts, details, setup_contracts, truth
+    from . import contracts, details, gate_rules, setup_contracts, truth
     from .bounds import MESSAGE_CHARS, cut
     from .carry_contracts import Carried
     from .contracts import RunInput, RunReport, RunState
@@ -291,7 +291,9 @@ class Run:
         if not MAY_HAVE_GATES.search(source):
             return {}
         earlier = self.input.resume_from
-        return {"gates": source} | ({"gates_from": earlier} if earlier is not None else {})
+        texts = gate_rules.texts_of(self.input.args)
+        more = {"gate_texts": texts} if texts else {}
+        return {"gates": source} | more | ({"gates_from": earlier} if earlier is not None else {})
 
     async def _keep(
         self,

@@ -93,6 +93,8 @@ class PrepareRunInput(Wire):
     """Workers may be on other hosts than the workspace: its remote is where they meet."""
     gates: str | None = None
     """Source of a script that has gates: what defines its checks is fixed now."""
+    gate_texts: list[str] = Field(default_factory=list)
+    """Texts of the script's arguments: they too may be commands of its checks."""
     gates_from: str | None = None
     """An earlier run that this one resumes: its agents have worked here, so its start is the start."""
 

@@ -47,6 +47,20 @@ _OPTIONS_WITH_FILE = frozenset(
 _CHECKS = re.compile(r"(?:pre|post)?(?:test|check|lint|verify|validate|ci\b|spec|e2e|unit|type)")
 _BREAKS = re.compile(r"^[;&|()<>{}\n]+$")
 
+_OUTPUTS = re.compile(
+    r"--(?:junit-?xml|html|json-report-file|report-log|result-?log|output-?file|report-file|cov-report)[ =](?:\w+:)?"
+    r"['\"]?([\w@%+./-]+)|(?:\d?>>?|\btee(?:\s+-a)?)\s*['\"]?([\w@%+./-]+)"
+)
+_HERE = (
+    # "$(dirname "$0")", ${0%/*} and their like: where the script lies, which is one of the places looked at.
+    (re.compile(r"\$\(\s*dirname\s+(?:--\s+)?\"?\$\{?(?:0|BASH_SOURCE(?:\[0\])?)\}?\"?\s*\)"), "."),
+    (re.compile(r"`\s*dirname\s+\"?\$\{?(?:0|BASH_SOURCE(?:\[0\])?)\}?\"?\s*`"), "."),
+    (re.compile(r"\$\{(?:0|BASH_SOURCE(?:\[0\])?)%/\*\}"), "."),
+    (re.compile(r"\$\(\s*cd\s+(?:--\s+)?\"?(\.[\w./-]*)\"?[^()&;]*&&\s*pwd(?:\s+-P)?\s*\)"), r"\1"),
+)
+_ASSIGNED = re.compile(r"^\s*(?:export\s+|readonly\s+|local\s+)?([A-Za-z_]\w*)=([\"']?)([\w@%+./-]+)\2\s*;?\s*$", re.M)
+_INCLUDED = re.compile(r"^[ ]*(?:-|s)?include[ \t]+([^#\n]+)", re.M)
+
 Exists = Callable[[str], bool]
 Text = Callable[[str], str | None]
 
@@ -95,6 +109,31 @@ def commands_in(path: str, content: str, command: str = "") -> str:
     return "\n".join(lines)
 
 
+def included_in(path: str, content: str) -> list[str]:
+    """Paths of what a Makefile includes; files of dependencies, which a compiler writes, left out."""
+    folder, name = posixpath.split(path)
+    if name == "package.json":
+        return []
+    words = [word for line in _INCLUDED.findall(content) for word in line.split()]
+    words = [word for word in words if not word.endswith((".d", ".dep"))]
+    return [posixpath.normpath(posixpath.join(folder, word)) for word in words]
+
+
+def outputs_of(command: str, cwd: str) -> set[str]:
+    """Paths, relative to the workspace, that a command itself writes: reports and logs."""
+    named = (first or second for first, second in _OUTPUTS.findall(command))
+    return {posixpath.normpath(posixpath.join(cwd, path)) for path in named}
+
+
+def _plain(commands: str) -> str:
+    """Commands with the ways to write "where this script lies", and variables of plain text, put in."""
+    for pattern, text in _HERE:
+        commands = pattern.sub(text, commands)
+    for name, _, value in _ASSIGNED.findall(commands)[:50]:
+        commands = re.sub(rf"\$(?:\{{{name}\}}|{name}\b)", value, commands)
+    return commands
+
+
 def _is_shell(path: str, content: str) -> bool:
     first = content.split("\n", 1)[0]
     return path.endswith((".sh", ".bash", ".zsh")) or (first.startswith("#!") and "sh" in first)
@@ -115,7 +154,7 @@ def _run_by(commands: str, cwd: str, exists: Exists) -> Iterator[str]:
 
 
 def _simple_commands(commands: str) -> Iterator[list[str]]:
-    for line in commands.replace("\\\n", " ").splitlines():
+    for line in _plain(commands.replace("\\\n", " ")).splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|()<>{}")
         lexer.whitespace_split = True
         try:

@@ -30,8 +30,9 @@ from ..workspace.confined import ConfinedFiles
 from ..workspace.files import Files, OutsideWorkspace
 from ..workspace.glob_patterns import GlobPattern
 from .files import in_words, to_its_end
-from .gate_commands import SCRIPT_BYTES_MAX, TARGET_FILES, commands_in, scripts_of
-from .gate_patterns import compiled, gate_hash, is_cache, matches, role_of
+from .gate_commands import SCRIPT_BYTES_MAX, TARGET_FILES, commands_in, included_in, outputs_of, scripts_of
+from .gate_hidden import hidden_definitions, link_of, programs, shadows
+from .gate_patterns import NOTHING, TOOLS, compiled, gate_hash, is_cache, matches, role_of, tool_hashes, tools_in
 from .station import Station
 from .test_counts import count, language_of
 
@@ -49,6 +50,8 @@ class SeenFile(Wire):
     gate: str | None = None
     """Of what of it belongs to a check, where that is not all; see `gate_patterns`."""
     counts: TestCounts | None = None
+    tools: dict[str, str] | None = None
+    """Of what it says to checkers, by checker."""
 
     @property
     def identity(self) -> str:
@@ -62,6 +65,8 @@ class Start(Wire):
     files: dict[str, SeenFile] = Field(default_factory=dict)
     scripts: list[str] = Field(default_factory=list)
     """Further files that belong to checks, because a command of the script runs them."""
+    by_name: bool = False
+    """Files that define a check by their name are among `files` even where git ignores them, and programs too."""
 
 
 @dataclass(slots=True)
@@ -71,12 +76,25 @@ class _Tree:
     files: Files
     seen: dict[str, SeenFile] = field(default_factory=dict)
 
+    listed: set[str] = field(default_factory=set)
+    """What git does not ignore."""
+    commands: list[str] = field(default_factory=list)
+    """Texts of all commands that `scripts` came by."""
+
     @classmethod
-    def walked(cls, files: Files, further: list[GlobPattern]) -> _Tree:
+    def walked(cls, files: Files, further: list[GlobPattern], before: Iterable[str] = ()) -> _Tree:
+        """`before` are files of the start: a runner still looks where they were."""
         tree = cls(files)
         for info in files.walk("**"):
             if not is_cache(info.path):
                 tree.look(info.path, further)
+        tree.listed = set(tree.seen)
+        for path in list(hidden_definitions(files.root, {*tree.seen, *before}, further)):
+            tree.look(path, further)
+        for path in before:
+            # Ignored since, or a link now: it is still there to be run.
+            if path not in tree.seen and role_of(path, further) == "definition":
+                tree.look(path, further)
         return tree
 
     def look(self, path: str, further: list[GlobPattern]) -> SeenFile | None:
@@ -90,10 +108,14 @@ class _Tree:
             self.seen[path] = SeenFile(sha=f"{info.size}:{info.mtime_ns}")
             return self.seen[path]
         except (OSError, OutsideWorkspace):
-            return None
+            target = link_of(self.files.root, path)
+            if target is not None:
+                self.seen[path] = SeenFile(sha=f"link to {target}")
+            return self.seen.get(path)
         sha = hashlib.sha256(data).hexdigest()
         gate = gate_hash(path, data)
-        self.seen[path] = SeenFile(sha=sha, gate=None if gate == sha else gate, counts=_counts(path, data, further))
+        counts, tools = _counts(path, data, further), tool_hashes(path, data)
+        self.seen[path] = SeenFile(sha=sha, gate=None if gate == sha else gate, counts=counts, tools=tools or None)
         return self.seen[path]
 
     def text(self, path: str) -> str | None:
@@ -106,16 +128,23 @@ class _Tree:
         try:
             return path in self.seen or bool(self.files.info(path))
         except (OSError, ValueError, OutsideWorkspace):
-            return False
+            return link_of(self.files.root, path) is not None
 
     def scripts(self, command: str, cwd: str) -> set[str]:
         """What a command runs, and what the Makefiles and packages here run for it: `make check` names neither."""
         found = scripts_of(command, cwd, self.exists, self.text)
-        for path in list(self.seen):
-            folder, _, name = path.rpartition("/")
-            if name in TARGET_FILES:
-                commands = commands_in(path, self.text(path) or "", command)
-                found |= scripts_of(commands, folder or ".", self.exists, self.text)
+        self.commands.append(command)
+        waiting = [path for path in self.seen if path.rpartition("/")[2] in TARGET_FILES]
+        for path in waiting:
+            text = self.text(path) or ""
+            commands = commands_in(path, text, command)
+            self.commands.append(commands)
+            found |= scripts_of(commands, path.rpartition("/")[0] or ".", self.exists, self.text)
+            for included in included_in(path, text):
+                if included not in waiting and self.exists(included):
+                    waiting.append(included)
+                    found.add(included)
+        self.commands += [self.text(path) or "" for path in sorted(found)]
         return found
 
 
@@ -130,21 +159,28 @@ def start_key(run_id: str) -> str:
     return f"runs/{run_id}/gates/start.json"
 
 
-def start_of(files: Files, further: list[str], source: str = "") -> Start:
-    """The workspace as it is; `source` is the run's script, whose literal commands are known before it runs."""
+def start_of(files: Files, further: list[str], source: str = "", texts: Iterable[str] = ()) -> Start:
+    """The workspace as it is.
+
+    Args:
+        source: the run's script, whose literal commands are known before it runs.
+        texts: further texts that may be commands.
+    """
     patterns = compiled(further)
     tree = _Tree.walked(files, patterns)
     scripts = tree.scripts(source, ".")
-    for command in _literals(source):
+    for command in [*_literals(source), *texts]:
         scripts |= scripts_of(command, ".", tree.exists, tree.text)
-    for path in scripts:
+    for path in [*scripts, *programs(files.root)]:
         tree.look(path, patterns)
-    return Start(files=tree.seen, scripts=sorted(scripts))
+    return Start(files=tree.seen, scripts=sorted(scripts), by_name=True)
 
 
-async def fix_start(store: Store, run_id: str, files: Files, further: list[str], source: str = "") -> None:
+async def fix_start(
+    store: Store, run_id: str, files: Files, further: list[str], *, source: str = "", texts: Iterable[str] = ()
+) -> None:
     """Write down the start of a run. Raises what the store and the file system raise."""
-    start = await to_its_end(lambda: start_of(files, further, source))
+    start = await to_its_end(lambda: start_of(files, further, source, texts))
     await store.put(start_key(run_id), start.model_dump_json(exclude_none=True).encode())
 
 
@@ -184,29 +220,40 @@ async def _start(store: Store, run_id: str) -> Start | None:
 def compare(input: LookAtGateFilesInput, files: Files, further: list[str], start: Start) -> LookAtGateFilesResult:
     """What a look finds."""
     patterns, allowed = compiled(further), compiled(_as_paths(input.allow_changes))
-    tree = _Tree.walked(files, patterns)
-    listed = set(tree.seen)
+    tree = _Tree.walked(files, patterns, start.files)
     scripts = {*start.scripts, *tree.scripts(input.command or "", input.cwd)}
     for path in scripts:
         tree.look(path, patterns)
-    roles = {path: "definition" if path in scripts else role_of(path, patterns) for path in {*start.files, *tree.seen}}
+    tools = tools_in("\n".join(tree.commands))
+    deciding = compiled([pattern for tool in tools for pattern in TOOLS[tool]])
+    outputs = outputs_of(input.command or "", input.cwd)
+
+    def role(path: str) -> FileRole | None:
+        if path in outputs and language_of(path) is None:
+            return None
+        if path in scripts or matches(path, deciding) or (path not in start.files and shadows(path)):
+            return "definition"
+        return role_of(path, patterns)
+
+    roles = {path: role(path) for path in {*start.files, *tree.seen}}
     written = {_relative(files, path): sha for path, sha in input.written.items()}
     changes: list[GateFileChange] = []
     for path in sorted(path for path, role in roles.items() if role is not None):
         then, now = start.files.get(path), tree.seen.get(path)
-        how = _how(then, now)
+        how = _how(then, now, tools if start.by_name else [])
         if how is None or (now is not None and written.get(path) == now.sha):
             continue
-        if then is None and path not in listed and role_of(path, patterns) is None:
+        by_name = role_of(path, patterns) is not None or shadows(path)
+        if then is None and path not in tree.listed and not (by_name and start.by_name):
             continue  # git ignores it and it was not there: what a build made
-        role: FileRole = "test" if roles[path] == "test" else "definition"
-        fine = matches(path, allowed) or (how == "added" and role == "test")
-        changes.append(GateFileChange(path=path, role=role, how=how, allowed=fine))
+        kind: FileRole = "test" if roles[path] == "test" else "definition"
+        fine = matches(path, allowed) or (how == "added" and kind == "test")
+        changes.append(GateFileChange(path=path, role=kind, how=how, allowed=fine))
     before, now_counts = _sum(start.files.values()), _sum(tree.seen.values())
     mine = {path: tree.seen[path].identity for path, role in sorted(roles.items()) if role and path in tree.seen}
     changes.sort(key=lambda change: (change.allowed, change.path))
     return LookAtGateFilesResult(
-        tree=_digest({path: tree.seen[path].sha for path in sorted(listed)}),
+        tree=_digest({path: tree.seen[path].sha for path in sorted(tree.listed)}),
         definition=_digest({**mine, "\0command": f"{input.cwd}\0{input.command}"}),
         files=len(mine),
         changes=changes[:CHANGES_TOLD_MAX],
@@ -216,12 +263,15 @@ def compare(input: LookAtGateFilesInput, files: Files, further: list[str], start
     )
 
 
-def _how(then: SeenFile | None, now: SeenFile | None) -> Literal["added", "removed", "changed"] | None:
-    if then is None:
-        return "added"
-    if now is None:
-        return "removed"
-    return None if then.identity == now.identity else "changed"
+def _how(
+    then: SeenFile | None, now: SeenFile | None, tools: list[str]
+) -> Literal["added", "removed", "changed"] | None:
+    none = SeenFile(sha=NOTHING)
+    before, after = then or none, now or none
+    said, says = before.tools or {}, after.tools or {}
+    if before.identity == after.identity and all(said.get(tool) == says.get(tool) for tool in tools):
+        return None  # or nothing in it was about checks
+    return "added" if then is None else "removed" if now is None else "changed"
 
 
 def _fewer(start: dict[str, SeenFile], now: dict[str, SeenFile]) -> Iterator[str]:

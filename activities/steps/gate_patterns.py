@@ -6,6 +6,7 @@ import configparser
 import hashlib
 import json
 import posixpath
+import re
 import tomllib
 
 from tenuto.workflows.gate_contracts import FileRole
@@ -21,7 +22,7 @@ TEST_PATTERNS = (
 )
 DEFINITION_PATTERNS = (
     "**/conftest.py",
-    "**/{pytest.ini,.pytest.ini,pytest.toml,tox.ini,noxfile.py,tox.toml,.coveragerc}",
+    "**/{pytest.ini,.pytest.ini,pytest.toml,.pytest.toml,tox.ini,noxfile.py,tox.toml,.coveragerc}",
     "**/{jest,vitest,vite,karma,playwright,cypress,ava,wdio,nightwatch}.config.*",
     "**/{.mocharc,.mocharc.*,.nycrc,.nycrc.*,.rspec,phpunit.xml,phpunit.xml.dist,phpunit.dist.xml}",
     "**/{Makefile,makefile,GNUmakefile,justfile,Justfile,Rakefile,Taskfile.yml,Taskfile.yaml}",
@@ -35,8 +36,37 @@ PARTS: dict[str, tuple[str, ...]] = {
     "package.json": ("scripts", "jest", "mocha", "ava", "vitest", "nyc", "c8", "tap"),
     "pyproject.toml": ("pytest", "coverage", "tox", "nox", "poe", "taskipy", "unittest"),
     "setup.cfg": ("tool:pytest", "pytest", "tox", "coverage:run", "coverage:report"),
+    ".npmrc": ("script-shell", "shell", "node-options", "prefix", "ignore-scripts", "if-present"),
+    ".yarnrc.yml": ("yarnPath", "plugins"),
 }
 """Files of which only these parts belong to a check: dependencies and versions may change."""
+TOOLS: dict[str, tuple[str, ...]] = {
+    "ruff": ("**/{ruff.toml,.ruff.toml}",),
+    "mypy": ("**/{mypy.ini,.mypy.ini}",),
+    "flake8": ("**/.flake8",),
+    "pylint": ("**/{pylintrc,.pylintrc,pylintrc.toml,.pylintrc.toml}",),
+    "pyright": ("**/pyrightconfig.json",),
+    "eslint": ("**/{.eslintrc,.eslintrc.*,eslint.config.*,.eslintignore}",),
+    "tsc": ("**/{tsconfig.json,tsconfig.*.json}",),
+    "prettier": ("**/{.prettierrc,.prettierrc.*,prettier.config.*,.prettierignore}",),
+    "biome": ("**/{biome.json,biome.jsonc}",),
+    "golangci-lint": ("**/.golangci.*",),
+    "clippy": ("**/{clippy.toml,.clippy.toml}",),
+}
+"""What decides what a checker objects to: it belongs to the checks that run this checker, and to no other."""
+TOOL_PARTS: dict[str, dict[str, str]] = {
+    "pyproject.toml": {tool: tool for tool in TOOLS},
+    "setup.cfg": {tool: tool for tool in TOOLS},
+    "package.json": {"eslint": "eslintConfig", "prettier": "prettier"},
+}
+"""Parts of files of `PARTS` that checkers go by, by checker."""
+_PROSE = re.compile(r"\.(?:md|markdown|rst|adoc)$", re.I)
+_NOTES = re.compile(r"(?:readme|notes?|changes|changelog|license|todo|design|plan|requirements)\b[^/]*\.txt$", re.I)
+_DATA = re.compile(
+    r"(?:^|/)(?:fixtures?|data|testdata|test_data|golden|expected|snapshots?|__snapshots__|cases|resources|samples?|"
+    r"corpus|approved)/|(?:golden|expected|snapshot|approved)[^/]*$|(?:^|/)(?:test_[^/]*|[^/]*[._]test\.[^/]*)$",
+    re.I,
+)
 CACHES = frozenset(
     (
         "__pycache__",
@@ -71,7 +101,18 @@ def role_of(path: str, further: list[GlobPattern]) -> FileRole | None:
     """What a file is to a check; `None` for all others. `further` are definitions that the project names."""
     if posixpath.basename(path) in PARTS or matches(path, further) or matches(path, _DEFINITIONS):
         return "definition"
-    return "test" if matches(path, _TESTS) else None
+    return "test" if matches(path, _TESTS) and not is_prose(path) else None
+
+
+def is_prose(path: str) -> bool:
+    """Whether a file beside tests is for people to read (`spec/design.md`), and not what a test is held against."""
+    text = _PROSE.search(path) or _NOTES.search(path.rpartition("/")[2])
+    return bool(text or re.match(r"spec/.*\.txt$", path)) and not _DATA.search(path)
+
+
+def tools_in(text: str) -> list[str]:
+    """Checkers that commands name."""
+    return [tool for tool in TOOLS if re.search(rf"(?<![\w.-]){re.escape(tool)}(?![\w.-])", text)]
 
 
 def is_cache(path: str) -> bool:
@@ -80,20 +121,32 @@ def is_cache(path: str) -> bool:
 
 
 def gate_hash(path: str, data: bytes) -> str:
-    """Hash of what of a file belongs to a check."""
-    return hashlib.sha256(_part(posixpath.basename(path), data)).hexdigest()
-
-
-def _part(name: str, data: bytes) -> bytes:
+    """Hash of what of a file belongs to a check; `NOTHING` where it could hold such a part and does not."""
+    name = posixpath.basename(path)
     keys = PARTS.get(name)
-    if keys is None:
-        return data
+    return hashlib.sha256(data if keys is None else _part(name, data, keys)).hexdigest()
+
+
+def tool_hashes(path: str, data: bytes) -> dict[str, str]:
+    """Hashes of what a file that holds parts says to checkers, by checker."""
+    name = posixpath.basename(path)
+    found = {tool: _part(name, data, (key,)) for tool, key in TOOL_PARTS.get(name, {}).items()}
+    return {tool: hashlib.sha256(part).hexdigest() for tool, part in found.items() if part not in (b"{}", data)}
+
+
+NOTHING = hashlib.sha256(b"{}").hexdigest()
+"""Hash of no part at all."""
+
+
+def _part(name: str, data: bytes, keys: tuple[str, ...]) -> bytes:
     try:
         text = data.decode("utf-8")
         if name == "package.json":
             whole = json.loads(text)
         elif name == "pyproject.toml":
             whole = tomllib.loads(text).get("tool", {})
+        elif name in (".npmrc", ".yarnrc.yml"):
+            whole = dict(re.findall(r"^[ \t]*\"?([\w-]+)\"?[ \t]*[=:](.*)$", text, re.M))
         else:
             parser = configparser.RawConfigParser()
             parser.read_string(text)

@@ -95,6 +95,22 @@ for (let i = 0; i < args; i++) await new Promise((done) => setTimeout(done, 0))
 return said
 """
 
+HELD_PY = """from tenuto import Meta, agent, gate
+meta = Meta(name="held", description="A runner that says nothing, and a function")
+
+async def main(args):
+    await agent("work")
+    silent = await gate(args["check"])
+    told = await gate(lambda: True, label="ours", allow_changes="docs/**")
+    return [silent["passed"], silent["reason"], told["passed"]]
+"""
+HELD_JS = """export const meta = { name: 'held', description: 'A runner that says nothing, and a function' }
+await agent('work')
+const silent = await gate(args.check)
+const told = await gate(() => true, { label: 'ours', allowChanges: 'docs/**' })
+return [silent.passed, silent.reason, told.passed]
+"""
+
 LATER: dict[str, Scenario] = {
     "orchestration-patterns-python-v1": replace(
         orchestration(PATTERNS_PY, "patterns.py", limits=RunLimits(concurrency=2)),
@@ -108,6 +124,12 @@ LATER: dict[str, Scenario] = {
     "orchestration-merged-v1": orchestration(MERGED_PY, "merged.py", limits=RunLimits(concurrency=1), **PREPARED),
     "orchestration-rounds-python-v1": orchestration(ROUNDS_PY, "rounds.py", args=100, has_args=True),
     "orchestration-rounds-javascript-v1": orchestration(ROUNDS_JS, "rounds.js", args=100, has_args=True),
+    "orchestration-held-gates-python-v1": orchestration(
+        HELD_PY, "held.py", args={"check": "pytest -q"}, has_args=True, **PREPARED
+    ),
+    "orchestration-held-gates-javascript-v1": orchestration(
+        HELD_JS, "held.js", args={"check": "pytest -q"}, has_args=True, **PREPARED
+    ),
     "orchestration-locale-javascript-v1": orchestration(LOCALE_JS, "locale.js", locale=True),
     "orchestration-lowered-v1": replace(
         orchestration(LOWERED_PY, "lowered.py", limits=RunLimits(concurrency=4, on_limit="ask"), waits=True),

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from tenuto.workflows.contracts import GateCounts
 from tenuto.workflows.gate_contracts import GateFileChange, LookAtGateFilesInput, LookAtGateFilesResult, TestCounts
 from tenuto.workflows.setup_contracts import Policy
 from tenuto.workflows.step_contracts import RunCommandInput, RunCommandResult, StepInput
 
 from .conftest import Stage
-from .played_steps import PlayedSteps, default
+from .played_steps import PlayedSteps, PlayStep, default
 
 PY = 'from tenuto import Meta, agent, gate, until_green, write\nmeta = Meta(name="t", description="d")\n'
 MAIN = PY + "async def main(args):\n    "
@@ -159,3 +161,75 @@ async def test_a_gate_that_cannot_be_run_throws_and_counts_as_not_passed(stage: 
         report = await (await stage.start(source)).result()
     assert report.result.startswith("no_workspace: ")
     assert report.status == "degraded"
+
+
+async def test_a_test_runner_that_was_ended_from_inside_is_no_pass(stage: Stage) -> None:
+    tests = TestCounts(tests=2)
+    steps = PlayedSteps(silent_or_not([RunCommandResult(exit_code=0)], look(before=tests, now=tests)))
+    async with stage.playing(steps=steps):
+        report = await (await stage.start(MAIN + "return await gate('pytest -q')\n", **SETUP)).result()
+    assert report.status == "degraded"
+    assert report.result["reason"] == "pytest ended with 0 and reported no result: no output"
+    assert report.result["evidence"]["objections"] == [report.result["reason"]]
+    assert report.result["evidence"]["exit_code"] == 0
+    told = [RunCommandResult(exit_code=0), RunCommandResult(exit_code=0, stdout="2 passed in 0.1s\n")]
+    source = MAIN + "return (await until_green('pytest -q', lambda failure: agent(failure['text'])))['passed']\n"
+    async with stage.playing(steps=PlayedSteps(silent_or_not(told, look(before=tests, now=tests)))):
+        mended = await (await stage.start(source, **SETUP)).result()
+    assert (mended.result, mended.status) == (True, "completed")
+    assert [each.prompt for each in stage.asked] == ["pytest ended with 0 and reported no result: no output"]
+
+
+def silent_or_not(runs: Sequence[RunCommandResult], seen: LookAtGateFilesResult) -> PlayStep:
+    """Commands end like this, the last for all that follow; every look finds the same."""
+    ends = list(runs)
+
+    async def play(input: StepInput) -> Any:
+        if isinstance(input, RunCommandInput):
+            return ends.pop(0) if len(ends) > 1 else ends[0]
+        return seen
+
+    return play
+
+
+@pytest.mark.parametrize(
+    ("script", "source"),
+    [
+        ("s.py", MAIN + "await agent('work')\n    return await gate(lambda: True, allow_changes='docs/**')\n"),
+        ("s.js", JS + "await agent('work'); return await gate(() => true, { allowChanges: 'docs/**' })"),
+    ],
+)
+async def test_a_function_that_says_yes_is_held_against_the_start_too(stage: Stage, script: str, source: str) -> None:
+    change = GateFileChange(path="tests/test_a.py", role="test", how="removed")
+    steps = playing([0], [look(changes=[change], before=TestCounts(tests=3), now=TestCounts(tests=2))])
+    async with stage.playing(steps=steps):
+        report = await (await stage.start(source, script, **SETUP)).result()
+    assert report.status == "degraded"
+    assert report.result["passed"] is False
+    assert report.result["reason"] == (
+        "a file that defines the check was removed since the start: tests/test_a.py; "
+        "fewer tests than at the start: 2, there were 3"
+    )
+    assert report.result["evidence"]["changes"][0]["path"] == "tests/test_a.py"
+    assert report.result["evidence"]["runs"][0]["passed"] is True
+    (seen,) = steps.seen
+    assert isinstance(seen, LookAtGateFilesInput)
+    assert (seen.command, seen.allow_changes, seen.fix) == (None, ["docs/**"], False)
+
+
+async def test_a_function_that_says_no_needs_no_look(stage: Stage) -> None:
+    steps = playing([0])
+    async with stage.playing(steps=steps):
+        report = await (await stage.start(MAIN + "return (await gate(lambda: False))['reason']\n", **SETUP)).result()
+    assert (report.result, report.status) == ("it said False", "degraded")
+    assert steps.seen == []
+
+
+async def test_texts_of_the_arguments_may_be_commands_and_are_told_at_the_start(stage: Stage) -> None:
+    steps = playing([0])
+    async with stage.playing(steps=steps):
+        args = {"check": ["sh check.sh"], "n": 1}
+        source = MAIN + "return (await gate(args['check'][0]))['passed']\n"
+        report = await (await stage.start(source, args=args, has_args=True, **SETUP)).result()
+    assert report.result is True
+    assert steps.prepared[0].gate_texts == ["sh check.sh"]

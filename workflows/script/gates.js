@@ -70,7 +70,7 @@ globalThis.tenutoGates = function (door) {
   }
 
   async function byFunction(check, options) {
-    const { attempts = 1, hold = 1 } = settings("gate", options);
+    const { attempts = 1, hold = 1, allow_changes } = settings("gate", options);
     const runs = [];
     let passed = false;
     for (let attempt = 0; attempt < attempts && !passed; attempt++) {
@@ -86,8 +86,11 @@ globalThis.tenutoGates = function (door) {
     const last = runs[runs.length - 1];
     const held = hold > 1 && !passed && runs.some((run) => run.passed) ? `: it did not stay green ${hold} times` : "";
     const why = (last.error ?? `it said ${asText(last.said).slice(0, 300)}`) + held;
-    const told = await call("gate", { name: nameOf(check, options?.label), passed, runs: runs.length, reason: why });
-    return { passed, reason: told.reason, flaky: told.flaky, evidence: { runs } };
+    const args = { name: nameOf(check, options?.label), passed, runs: runs.length, reason: why };
+    const told = await call("gate", allow_changes === undefined ? args : { ...args, allow_changes });
+    return {
+      passed: told.passed, reason: told.reason, flaky: told.flaky, evidence: { ...camelKeys(told.evidence ?? {}), runs },
+    };
   }
 
   async function gate(check, options) {

@@ -76,8 +76,10 @@ def _tenuto_gate_functions(call, given, is_awaitable, as_text, log, parallel, re
         known.append(check)
         return f"check #{len(known)}"
 
-    async def by_function(check, attempts, hold, label):
-        settings("gate", attempts, hold, None, None, None)
+    async def by_function(check, attempts, hold, label, allow_changes):
+        allowed = {}
+        if "allow_changes" in settings("gate", attempts, hold, None, None, allow_changes):
+            allowed = {"allow_changes": patterns("gate", allow_changes)}
         runs = []
         passed = False
         for attempt in range(attempts):
@@ -96,8 +98,14 @@ def _tenuto_gate_functions(call, given, is_awaitable, as_text, log, parallel, re
         if hold > 1 and not passed and any([run["passed"] for run in runs]):
             why = f"{why}: it did not stay green {hold} times"
         told = {"name": name_of(check, label), "passed": passed, "runs": len(runs), "reason": why}
-        answer = await call("gate", told)
-        return {"passed": passed, "reason": answer["reason"], "flaky": answer["flaky"], "evidence": {"runs": runs}}
+        answer = await call("gate", {**told, **allowed})
+        found = answer["evidence"] if "evidence" in answer else {}
+        return {
+            "passed": answer["passed"],
+            "reason": answer["reason"],
+            "flaky": answer["flaky"],
+            "evidence": {**found, "runs": runs},
+        }
 
     async def gate(check, *, attempts=1, hold=1, cwd=None, timeout=None, allow_changes=None, label=None):
         if isinstance(check, str):
@@ -107,7 +115,7 @@ def _tenuto_gate_functions(call, given, is_awaitable, as_text, log, parallel, re
             raise TypeError(
                 f"gate() takes a command, or a function without parameters that checks; not {type(check).__name__}"
             )
-        return await by_function(check, attempts, hold, label)
+        return await by_function(check, attempts, hold, label, allow_changes)
 
     async def until_green(
         command,
