@@ -57,7 +57,7 @@ class Places:
         )
         sandbox = Sandbox(
             files.root,
-            home=self._home / "sandboxes" / setup.run_id,
+            home=self._sandbox(setup.run_id),
             hosts=rules.hosts(),
             allows_host=rules.allows_host,
             walls=setup.policy.sandbox,
@@ -66,6 +66,13 @@ class Places:
             hidden=(self._home,) if not files.root.is_relative_to(os.path.realpath(self._home)) else (),
         )
         return Place(files.root, files, sandbox, self._store, folder, shared=shared, say=say)
+
+    def home_of(self, run_id: str) -> Path:
+        """`HOME` of the commands of a run."""
+        return self._sandbox(run_id) / "home"
+
+    def _sandbox(self, run_id: str) -> Path:
+        return self._home / "sandboxes" / run_id
 
 
 class StepStations:
@@ -87,7 +94,7 @@ class StepStations:
             place = await asyncio.to_thread(self._places.open, setup, rules, folder, say=say)
         except OSError as error:
             raise StepFailed(kinds.WORKSPACE, f"the workspace cannot be used: {error}") from error
-        return Station(setup, rules, place)
+        return Station(setup, rules, place, self._places.home_of(setup.run_id))
 
 
 def rules_of(setup: RunSetup) -> Rules:

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -32,6 +33,7 @@ from ..workspace.glob_patterns import GlobPattern
 from .files import in_words, to_its_end
 from .gate_commands import SCRIPT_BYTES_MAX, TARGET_FILES, commands_in, included_in, outputs_of, scripts_of
 from .gate_hidden import hidden_definitions, link_of, programs, shadows
+from .gate_home import home_changes, home_files
 from .gate_patterns import NOTHING, TOOLS, compiled, gate_hash, is_cache, matches, role_of, tool_hashes, tools_in
 from .station import Station
 from .test_counts import count, language_of
@@ -65,6 +67,8 @@ class Start(Wire):
     files: dict[str, SeenFile] = Field(default_factory=dict)
     scripts: list[str] = Field(default_factory=list)
     """Further files that belong to checks, because a command of the script runs them."""
+    home: dict[str, str] | None = None
+    """Hashes of files of the commands' home folder; `None` where nobody looked."""
     by_name: bool = False
     """Files that define a check by their name are among `files` even where git ignores them, and programs too."""
 
@@ -159,10 +163,11 @@ def start_key(run_id: str) -> str:
     return f"runs/{run_id}/gates/start.json"
 
 
-def start_of(files: Files, further: list[str], source: str = "", texts: Iterable[str] = ()) -> Start:
+def start_of(files: Files, further: list[str], home: Path | None, source: str = "", texts: Iterable[str] = ()) -> Start:
     """The workspace as it is.
 
     Args:
+        home: of the commands of the run.
         source: the run's script, whose literal commands are known before it runs.
         texts: further texts that may be commands.
     """
@@ -173,14 +178,16 @@ def start_of(files: Files, further: list[str], source: str = "", texts: Iterable
         scripts |= scripts_of(command, ".", tree.exists, tree.text)
     for path in [*scripts, *programs(files.root)]:
         tree.look(path, patterns)
-    return Start(files=tree.seen, scripts=sorted(scripts), by_name=True)
+    found = None if home is None else home_files(home)
+    return Start(files=tree.seen, scripts=sorted(scripts), home=found, by_name=True)
 
 
 async def fix_start(
     store: Store, run_id: str, files: Files, further: list[str], *, source: str = "", texts: Iterable[str] = ()
 ) -> None:
     """Write down the start of a run. Raises what the store and the file system raise."""
-    start = await to_its_end(lambda: start_of(files, further, source, texts))
+    start = await to_its_end(lambda: start_of(files, further, None, source, texts))
+    start.home = {}  # no command of this run has run yet
     await store.put(start_key(run_id), start.model_dump_json(exclude_none=True).encode())
 
 
@@ -203,11 +210,11 @@ async def look(input: LookAtGateFilesInput, station: Station, store: Store) -> L
         start = await _start(store, input.run_id)
         if input.fix or start is None:
             before = start.scripts if start is not None else []
-            start = await to_its_end(lambda: start_of(files, further, repr(input.command or "")))
+            start = await to_its_end(lambda: start_of(files, further, station.home, repr(input.command or "")))
             start.scripts = sorted({*start.scripts, *before})
             await store.put(start_key(input.run_id), start.model_dump_json(exclude_none=True).encode())
         known = start
-        return await to_its_end(lambda: compare(input, files, further, known))
+        return await to_its_end(lambda: compare(input, files, further, known, station.home))
 
 
 async def _start(store: Store, run_id: str) -> Start | None:
@@ -217,7 +224,9 @@ async def _start(store: Store, run_id: str) -> Start | None:
         return None
 
 
-def compare(input: LookAtGateFilesInput, files: Files, further: list[str], start: Start) -> LookAtGateFilesResult:
+def compare(
+    input: LookAtGateFilesInput, files: Files, further: list[str], start: Start, home: Path | None = None
+) -> LookAtGateFilesResult:
     """What a look finds."""
     patterns, allowed = compiled(further), compiled(_as_paths(input.allow_changes))
     tree = _Tree.walked(files, patterns, start.files)
@@ -249,6 +258,10 @@ def compare(input: LookAtGateFilesInput, files: Files, further: list[str], start
         kind: FileRole = "test" if roles[path] == "test" else "definition"
         fine = matches(path, allowed) or (how == "added" and kind == "test")
         changes.append(GateFileChange(path=path, role=kind, how=how, allowed=fine))
+    if home is not None and start.home is not None:
+        for path, there in home_changes(start.home, home_files(home), "\n".join(tree.commands)):
+            how = "changed" if there else "added"
+            changes.append(GateFileChange(path=path, role="definition", how=how, allowed=matches(path, allowed)))
     before, now_counts = _sum(start.files.values()), _sum(tree.seen.values())
     mine = {path: tree.seen[path].identity for path, role in sorted(roles.items()) if role and path in tree.seen}
     changes.sort(key=lambda change: (change.allowed, change.path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from tenuto.workflows import failure_kinds as kinds
@@ -72,6 +73,8 @@ class Station:
     setup: RunSetup
     rules: StepRules
     place: Place
+    home: Path | None = None
+    """`HOME` of the commands of this run."""
 
     def require(self, tool: str, input: Mapping[str, Any]) -> None:
         """Raises `StepFailed` (`refused`) where the policy does not allow the call."""

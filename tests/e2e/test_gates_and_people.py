@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,29 @@ async def main(args):
     await agent(args["prompt"])
     return await gate(args["check"])
 """
+TESTED = """from tenuto import Meta, agent, gate, sh
+meta = Meta(name="tested", description="Work until the tests pass")
+async def main(args):
+    await agent(args["prompt"])
+    async def check():
+        return await sh(args["check"])
+    return await gate(check if args["by_function"] else args["check"])
+"""
+UNITTEST = f"{Path(sys.base_prefix, 'bin', 'python3')} -B -m unittest"
+TEST = """import unittest
+from calc import add
+
+class Adding(unittest.TestCase):
+    def test_add(self):
+        self.assertEqual(add(1, 2), 3)
+"""
+AROUND = {
+    "ignored": ("echo conftest.py >> .git/info/exclude; echo 'import os; os._exit(0)' > conftest.py", "conftest.py"),
+    "link": ("mkdir b; echo 'import os; os._exit(0)' > b/c; ln -s b/c conftest.py", "conftest.py"),
+    "inside": ("printf 'import os\\ndef test_a():\\n    assert 1 == 1\\nos._exit(0)\\n' > test_aaa.py", "no result"),
+    "function": ("sed -i 's/, 3/, -1/' test_calc.py", "test_calc.py"),
+    "honest": ("sed -i 's/a - b/a + b/' calc.py", ""),
+}
 ASKING = """from tenuto import Meta, ask
 meta = Meta(name="asking", description="Ask before going on")
 async def main(args):
@@ -55,6 +80,25 @@ def test_exit_0_in_a_script_that_the_check_calls_is_caught_and_degrades_the_run(
     evidence = report["result"]["evidence"]
     assert evidence["exit_code"] == 0, "the check itself said yes"
     assert evidence["objections"] == ["a file that defines the check was changed since the start: inner.sh"]
+
+
+@pytest.mark.parametrize("name", AROUND)
+def test_a_way_around_the_tests_is_caught_with_its_evidence(served: Served, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "w"
+    folder.mkdir()
+    (folder / "calc.py").write_text("def add(a, b):\n    return a - b\n")
+    (folder / "test_calc.py").write_text(TEST)
+    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
+    run_id, (command, said) = f"wf_around_{name}", AROUND[name]
+    use = {"tool_use": [{"name": "Bash", "input": {"command": command}}]}
+    served.api.control(rules=[{"match": {"prompt_contains": f"{run_id} work", "turn": 1}, "reply": use}])
+    served.tenuto.script("tested.py", TESTED)
+    args = json.dumps({"prompt": f"{run_id} work", "check": UNITTEST, "by_function": name == "function"})
+    words = ("--args", args, "--id", run_id, "--workspace", str(folder), "--json")
+    report = ended(served.follow("run", "tested.py", *words), 3 if said else 0)
+    assert report["result"]["passed"] is not bool(said), report["result"]
+    assert said in (report["result"]["reason"] or "")
+    assert bool(report["result"]["evidence"]["objections"]) is bool(said)
 
 
 def test_a_question_shows_and_is_answered_from_the_command_line(served: Served, tmp_path: Path) -> None:

@@ -366,3 +366,33 @@ async def test_a_start_without_ignored_files_says_nothing_of_them(fixed: Stage) 
     await fixed.store.put(key, start.model_copy(update={"by_name": False}).model_dump_json().encode())
     both(write(".gitignore", "conftest.py\nbuild/\n.venv/\n"), write("conftest.py", "x = 1\n"))(fixed.root)
     assert gate_rules.objections(await look(fixed)) == []
+
+
+HOME = {
+    "the shell of npm": (".npmrc", "script-shell=/bin/true\n", "npm test", True),
+    "the registry of npm": (".npmrc", "registry=https://registry.example.org\n", "npm test", False),
+    "what Python runs first": (".local/lib/python3.13/site-packages/usercustomize.py", "x\n", "python -m pytest", True),
+    "a program that the check names": (".local/bin/verify", "#!/bin/sh\nexit 0\n", "verify .", True),
+    "a program that it does not name": (".local/bin/other", "#!/bin/sh\nexit 0\n", "verify .", False),
+    "a program that was installed": (
+        ".local/bin/ruff",
+        "#!/usr/bin/python3\nimport sys\nfrom ruff.main import main\nsys.exit(main())\n",
+        "ruff check .",
+        False,
+    ),
+    "what a login shell reads": (".profile", "exit 0\n", "bash -lc 'make'", True),
+    "what this shell does not read": (".profile", "exit 0\n", "bash -c 'make'", False),
+    "a cache": (".cache/pip/x", "x", "pip check", False),
+}
+
+
+@pytest.mark.parametrize(("path", "text", "command", "counts"), HOME.values(), ids=HOME.keys())
+async def test_what_an_agent_leaves_in_the_home_of_commands_counts_where_a_check_reads_it(
+    stage: Stage, path: str, text: str, command: str, counts: bool
+) -> None:
+    await prepare(stage, "gate")
+    assert gate_rules.objections(await look(stage, command=command)) == []
+    write(f"sandboxes/{RUN}/home/{path}", text)(stage.home)
+    said = f"a file that decides how the check runs was added since the start: ~/{path}"
+    assert gate_rules.objections(await look(stage, command=command)) == ([said] if counts else [])
+    assert gate_rules.objections(await look(stage, command=command, fix=True)) == []
