@@ -72,8 +72,8 @@ def trees_of_two_minds(outcomes: Sequence[tuple[str, bool]]) -> list[str]:
     return [tree for tree, minds in said.items() if len(minds) == 2]
 
 
-def texts_of(value: Any) -> list[str]:
-    """Short texts in a script's arguments, which may be its commands."""
+def texts_of(value: Any) -> dict[str, Any]:
+    """Short texts in a script's arguments, which may be its commands, as `gate_texts`; nothing where there is none."""
     found: dict[str, None] = {}
     waiting = [value]
     while waiting and len(found) < ARGUMENTS_MAX:
@@ -84,7 +84,7 @@ def texts_of(value: Any) -> list[str]:
             waiting += each.values()
         elif isinstance(each, list):
             waiting += each[:ARGUMENTS_MAX]
-    return list(found)
+    return {"gate_texts": list(found)} if found else {}
 
 
 def failures(run: RunCommandResult, look: LookAtGateFilesResult, silent: str | None = None) -> list[dict[str, Any]]:

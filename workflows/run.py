@@ -290,10 +290,8 @@ class Run:
         source = self.input.script.source
         if not MAY_HAVE_GATES.search(source):
             return {}
-        earlier = self.input.resume_from
-        texts = gate_rules.texts_of(self.input.args)
-        more = {"gate_texts": texts} if texts else {}
-        return {"gates": source} | more | ({"gates_from": earlier} if earlier is not None else {})
+        earlier = {"gates_from": self.input.resume_from} if self.input.resume_from is not None else {}
+        return {"gates": source} | gate_rules.texts_of(self.input.args) | earlier
 
     async def _keep(
         self,
