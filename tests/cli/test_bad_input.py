@@ -110,7 +110,10 @@ def test_starting_runs_can_be_turned_off(tenuto: Tenuto, files: Path, name: str)
     assert not tenuto.home.exists()
 
 
-@pytest.mark.parametrize("words", [["run", "good.py", "--simulate", "--local-store"], ["ls"], ["show", "wf_x"]])
+@pytest.mark.parametrize(
+    "words",
+    [["run", "good.py", "--simulate", "--local-store", "--workspace", "folder.py"], ["ls"], ["show", "wf_x"]],
+)
 def test_an_address_where_no_temporal_listens_is_said_in_one_line_within_seconds(
     tenuto: Tenuto, files: Path, words: list[str]
 ) -> None:
