@@ -16,12 +16,14 @@ Layout:
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 
@@ -33,13 +35,28 @@ class Store:
     """Bytes by key. Methods raise what `obstore` raises; a missing object is `FileNotFoundError`."""
 
     def __init__(self, url: str) -> None:
+        """Open it. Raises `StoreError`, in one line."""
         self.url = url
-        self._objects = _open(url)
+        try:
+            self._objects = _open(url)
+        except (BaseError, OSError, ValueError) as error:
+            # The library's errors go on for twenty lines; the first is the one for a person.
+            said = next(iter(str(error).splitlines()), "") or type(error).__name__
+            raise StoreError(f"the store {url} cannot be opened: {said}") from error
 
     @property
     def local(self) -> bool:
         """Whether the objects lie on this host only."""
         return self.url.startswith("file://")
+
+    def check_writable(self) -> None:
+        """Whether a directory on this host takes objects; of other stores only the first write can tell.
+
+        Raises:
+            StoreError: it does not.
+        """
+        if self.local and not os.access(folder := _folder(self.url), os.W_OK | os.X_OK):
+            raise StoreError(f"the store {self.url} cannot be written: {folder} does not let this user")
 
     async def put(self, key: str, data: bytes) -> None:
         """Write one object, whole, replacing what was there."""
@@ -118,10 +135,14 @@ async def _batches(objects: ObjectStore, prefix: str) -> AsyncIterator[list[str]
         yield [str(item["path"]) for item in batch]
 
 
+def _folder(url: str) -> Path:
+    return Path(unquote(urlsplit(url).path))
+
+
 def _open(url: str) -> ObjectStore:
     parts = urlsplit(url)
     if parts.scheme == "file":
-        folder = Path(unquote(parts.path))
+        folder = _folder(url)
         folder.mkdir(parents=True, exist_ok=True)
         return LocalStore(folder, automatic_cleanup=True)
     if parts.scheme in ("s3", "gs", "az"):

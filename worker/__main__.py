@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -35,16 +36,21 @@ def _told(error: Exception) -> tuple[str, int]:
     """An error as one line for a person, and its exit code."""
     import typer
 
+    from .cli.output import EXIT_CODES, OutputFailed
     from .config import UsageError
     from .service.service import ServiceFailed
 
+    if isinstance(error, OutputFailed):
+        return str(error), EXIT_CODES["failed"]
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EBADF):
+        where = f" {error.filename}" if error.filename else " the output"
+        return f"cannot write{where}: {error.strerror}", EXIT_CODES["failed"]
     if isinstance(error, typer.Abort):
         return "not started", EXIT_USAGE
     if isinstance(error, typer.TyperException):
         return error.format_message() or "tenuto --help lists the commands", error.exit_code
-    if isinstance(error, UsageError | ServiceFailed):
-        return str(error), EXIT_USAGE
-    if (known := _expected(error)) is not None:
+    known = str(error) if isinstance(error, UsageError | ServiceFailed) else _expected(error)
+    if known is not None:
         return known, EXIT_USAGE
     return f"internal error, please report it: {type(error).__name__}: {error} (--debug shows where)", EXIT_INTERNAL
 
@@ -74,6 +80,9 @@ def _say(text: str, code: int) -> int:
 
 def main() -> None:
     """Entry of the command. Leaves by `os._exit`: the interpreter's teardown crashes now and then with temporalio."""
+    from .cli.output import open_closed_streams
+
+    open_closed_streams()
     code = execute(sys.argv[1:])
     if "tenuto.workflows.script.dialects" in sys.modules:
         from tenuto.workflows.script.dialects import close_interpreters
@@ -86,8 +95,8 @@ def main() -> None:
     try:
         sys.stdout.flush()
         sys.stderr.flush()
-    except BrokenPipeError:
-        pass  # nobody reads any more
+    except OSError:
+        pass  # nobody reads any more, or it was said already
     os._exit(code)
 
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from .given import ENVIRONMENT, NOTIFY, TABLES, Given, UsageError, is_on
 from .versioning import Deployment
 
-__all__ = ["Settings", "UsageError", "home_of"]
+__all__ = ["Settings", "UsageError", "here", "here_or_none", "home_of"]
 
 FILE_NAME = "tenuto.toml"
 DEFAULT_TASK_QUEUE = "tenuto"
@@ -98,7 +98,7 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         home = home_of(environ)
-        files = _files(workspace or Path.cwd(), home)
+        files = _files(workspace or here_or_none(), home)
         given = Given(flags, environ, files)
         table = given.table("workspace")
         notify = _notify(environ, files, home)
@@ -199,7 +199,8 @@ def _store(given: Given, home: Path) -> str:
     if url is None:
         return (home / "store").as_uri()
     parts = urlsplit(url)
-    if parts.scheme not in STORE_SCHEMES or (parts.scheme == "file" and (parts.netloc or not parts.path)):
+    local = parts.scheme == "file"
+    if parts.scheme not in STORE_SCHEMES or (local and not parts.path) or local == bool(parts.netloc):
         raise UsageError(
             f"{given.places['store']} is {url!r}; expected a URL such as file:///var/lib/tenuto, s3://bucket/prefix, "
             "gs://bucket/prefix or az://container/prefix"
@@ -207,8 +208,29 @@ def _store(given: Given, home: Path) -> str:
     return url
 
 
-def _files(workspace: Path, home: Path) -> list[tuple[Path, dict[str, Any]]]:
-    project = next((path for path in _upward(workspace) if path.is_file()), None)
+def here() -> Path:
+    """The working directory.
+
+    Raises:
+        UsageError: it was deleted under the shell that stands in it.
+    """
+    found = here_or_none()
+    if found is None:
+        raise UsageError("the working directory does not exist any more; change to one that does")
+    return found
+
+
+def here_or_none() -> Path | None:
+    """The working directory, or `None` if it was deleted."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
+def _files(workspace: Path | None, home: Path) -> list[tuple[Path, dict[str, Any]]]:
+    upward = _upward(workspace) if workspace is not None else []
+    project = next((path for path in upward if path.is_file()), None)
     places = [path for path in (project, home / FILE_NAME) if path is not None and path.is_file()]
     return [(path, _read(path)) for path in dict.fromkeys(places)]
 

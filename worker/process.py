@@ -21,7 +21,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Plugin, Worker, WorkerDeploymentConfig
 
 from tenuto.activities.sandbox.sweep import sweep
-from tenuto.activities.store import Store
+from tenuto.activities.store import Store, StoreError
 from tenuto.workflows.script.dialects import close_interpreters
 from tenuto.workflows.setup_contracts import host_queue
 
@@ -30,8 +30,9 @@ from .identity import host_id, own_identity
 from .implementations import Implementations
 from .orphans import release_orphans
 from .plugin import ActivitiesOnly
+from .service.rehearsal import only_rehearsed, tell
 from .simulation import Simulation
-from .telemetry import flush
+from .telemetry import flush, tracing_plugin
 
 if TYPE_CHECKING:
     from .config import Settings
@@ -99,6 +100,20 @@ def settle() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
+async def rehearse(settings: Settings) -> None:
+    """Do all that a Worker does before it connects, and leave.
+
+    Raises:
+        StoreError: the store cannot be opened, or takes no objects.
+        UsageError: the settings cannot be used.
+    """
+    store = Store(settings.store)
+    store.check_writable()
+    tracing_plugin()
+    async with Simulation(settings.home) as simulation, Implementations(settings, store, simulation):
+        pass
+
+
 async def serve(settings: Settings) -> None:
     """Poll until a signal says stop, then drain.
 
@@ -151,10 +166,14 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     code = 0
+    rehearsed = only_rehearsed(sys.argv)
     try:
-        asyncio.run(serve(Settings.load()))
-    except (Unreachable, UsageError) as error:
-        log.error("%s", error)
+        asyncio.run((rehearse if rehearsed else serve)(Settings.load()))
+    except (Unreachable, UsageError, StoreError) as error:
+        if rehearsed:
+            tell(error)
+        else:
+            log.error("%s", error)
         code = 1
     finally:
         close_interpreters()

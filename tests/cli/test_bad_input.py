@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from .command import Tenuto
+from .command import COMMAND, Tenuto
 
 GOOD = 'from tenuto import Meta\nmeta = Meta(name="n", description="d")\nasync def main(args):\n    return args\n'
 NO_META = "return 1\n"
@@ -166,3 +168,47 @@ def _children_cpu_s() -> float:
     """CPU seconds of the commands that have ended: how busy the machine is does not count."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+@pytest.mark.parametrize("store", ["s3://", "s3:///prefix", "gs://", "az://", "az://container", "file:///proc/x"])
+@pytest.mark.parametrize("words", [["ls"], ["run", "good.py", "--simulate"]])
+def test_a_store_that_cannot_be_opened_is_one_line(tenuto: Tenuto, files: Path, store: str, words: list[str]) -> None:
+    done = tenuto(*words, env={"TENUTO_STORE": store})
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert store in done.stderr
+    assert "TENUTO_STORE" in done.stderr
+    assert not (tenuto.home / "service" / "supervisor.json").exists()
+
+
+def test_a_working_directory_that_was_deleted_is_needed_by_few_commands(shared: Tenuto, tmp_path: Path) -> None:
+    def there(words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [
+                "bash",
+                "-c",
+                f'mkdir -p "{tmp_path}/gone" && cd "{tmp_path}/gone" && rmdir "$PWD" && "{COMMAND}" {words}',
+            ],
+            capture_output=True,
+            text=True,
+            env=shared.environ(),
+            timeout=45,
+            check=False,
+        )
+
+    assert there("ls").returncode == 0
+    unknown = there("show wf_unknown")
+    assert (unknown.returncode, "there is no run" in unknown.stderr) == (2, True)
+    for words in ("run good.py --simulate", "check good.py", "workflows"):
+        done = there(words)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "the working directory does not exist any more" in done.stderr
+    script = shared.script("elsewhere.py", GOOD)
+    assert there(f"run {script} --simulate --workspace {shared.folder}").returncode == 0
+
+
+@pytest.mark.parametrize("words", [["check"], ["run", "--simulate"]])
+def test_a_pipe_is_no_script(tenuto: Tenuto, words: list[str]) -> None:
+    os.mkfifo(tenuto.folder / "pipe.js")
+    done = tenuto(*words, "pipe.js")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "is a pipe" in done.stderr

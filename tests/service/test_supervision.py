@@ -19,6 +19,7 @@ from tenuto.worker.service.records import Home, environment_of, holders, living
 from ..cli.command import Tenuto, until
 
 BACK_S = 5.0
+GOOD = 'from tenuto import Meta\nmeta = Meta(name="n", description="d")\nasync def main(args):\n    return 1\n'
 
 pytestmark = pytest.mark.e2e
 
@@ -227,6 +228,39 @@ def test_another_credential_restarts_the_worker_and_says_so(tenuto: Tenuto) -> N
     assert worker is not None
     assert (environment_of(worker) or {})["ANTHROPIC_API_KEY"] == "sk-ant-second"
     until(lambda: process_start(first["worker_pids"][0]) is None)
+
+
+@pytest.mark.parametrize("settings", [{"TENUTO_STORE": "file:///proc/x"}, {"TENUTO_STORE": "az://container"}])
+def test_settings_with_which_no_worker_starts_leave_the_one_there_is_alone(
+    tenuto: Tenuto, settings: dict[str, str]
+) -> None:
+    """One mistyped command must not stop the runs of a home."""
+    key = {"ANTHROPIC_API_KEY": "sk-ant-first"}
+    before = tenuto.json("up", env=key)
+    script = tenuto.script("good.py", GOOD)
+    for words in (("run", script), ("up",)):
+        done = tenuto(*words, env={**key, **settings})
+        assert done.returncode == 2
+        assert "no Worker can start with this command's settings, so the one there is stays" in done.stderr
+        assert settings["TENUTO_STORE"] in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert "restarts" not in done.stderr
+    assert tenuto.json("up", env=key) == before
+    assert tenuto("run", script, env=key).returncode == 0
+
+
+def test_settings_with_which_no_worker_starts_start_nothing(tenuto: Tenuto) -> None:
+    done = tenuto("up", env={"TENUTO_STORE": "file:///proc/x"})
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "file:///proc/x" in done.stderr
+    assert pids_of(tenuto) == set()
+
+
+def test_a_command_that_only_reads_never_gives_the_worker_other_settings(tenuto: Tenuto, tmp_path: Path) -> None:
+    before = tenuto.json("up", env={"ANTHROPIC_API_KEY": "sk-ant-first"})
+    for words in (("ls",), ("show", "wf_unknown")):
+        tenuto(*words, env={"ANTHROPIC_API_KEY": "sk-ant-other", "TENUTO_STORE": (tmp_path / "other").as_uri()})
+    assert tenuto.json("up", env={"ANTHROPIC_API_KEY": "sk-ant-first"}) == before
 
 
 def test_a_command_that_only_reads_leaves_the_workers_credential_alone(tenuto: Tenuto) -> None:

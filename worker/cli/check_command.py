@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import home_of
+from ..config import here, home_of
 from .output import notice, print_json, print_line
 from .script_input import load_script
 
@@ -26,7 +25,7 @@ def check(text: str, *, json: bool) -> int:
 
     from ..precheck.names import missing_names
 
-    workspace, home = Path.cwd(), home_of(os.environ)
+    workspace, home = here(), home_of(os.environ)
     try:
         script, path = load_script(text, workspace, home)
     except ScriptLoadError as error:

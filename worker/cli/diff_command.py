@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import Settings
+from ..config import Settings, here
 from .changes_command import shown
 from .output import notice, print_json, print_line
 from .record_commands import with_kept_runs
@@ -33,7 +32,7 @@ def diff(run_id: str, script: str, *, json: bool) -> int:
 
     async def compare(runs: Runs) -> dict[str, Any]:
         run = await KeptRun.open(runs, run_id)
-        loaded, path = load_script(script, Path.cwd(), home)
+        loaded, path = load_script(script, here(), home)
         return await reuse(run, Script.of(loaded, str(path.absolute())), home)
 
     found = with_kept_runs(compare)

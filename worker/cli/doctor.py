@@ -193,13 +193,13 @@ async def _hook(settings: Settings) -> list[Finding]:
     """Whether those who asked to be told are."""
     from obstore.exceptions import BaseError
 
-    from tenuto.activities.store import Store
+    from tenuto.activities.store import Store, StoreError
 
     from ..untold import untold_notices
 
     try:
         untold = await untold_notices(Store(settings.store))
-    except (OSError, BaseError) as error:
+    except (OSError, BaseError, StoreError) as error:
         return [Finding("notify", "warn", f"it is not known what the hook did not take: {error}")]
     if untold:
         more = f" (and {len(untold) - 1} more)" if len(untold) > 1 else ""

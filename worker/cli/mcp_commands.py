@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import UsageError, home_of
+from ..config import UsageError, here, home_of
 from .output import notice, print_json, print_line
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _setup() -> tuple[RunSetup, list[str]]:
     from tenuto.activities.mcp.config import configured_servers
     from tenuto.workflows.setup_contracts import RunSetup
 
-    workspace = Path.cwd()
+    workspace = here()
     found, notices = configured_servers(workspace, Path.home())
     return RunSetup(run_id="command", workspace=str(workspace), mcp=found), notices
 

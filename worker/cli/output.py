@@ -8,6 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from tenuto.workflows.contracts import RunReport, Usage
 
 EXIT_CODES = {"completed": 0, "failed": 1, "degraded": 3, "stopped": 4}
@@ -19,11 +21,15 @@ INLINE_BYTES_MAX = 1024 * 1024
 FAILURES_SHOWN = 10
 
 
+class OutputFailed(Exception):
+    """What a command has to say could not be written to stdout: the disk is full, or it is closed."""
+
+
 def notice(text: str) -> None:
     """Tell the person at the terminal something, without touching stdout."""
     try:
         print(text, file=sys.stderr, flush=True)
-    except BrokenPipeError:
+    except OSError:  # nobody reads it, or its disk is full: there is no other place to say so
         _discard(sys.stderr)
 
 
@@ -65,14 +71,49 @@ def print_result(result: bytes) -> None:
     write_bytes(text if text.endswith(b"\n") else text + b"\n")
 
 
+def print_rich(*parts: RenderableType) -> None:
+    """Print tables and styled text. Drawn first, then written: rich has its own idea of a reader that leaves early."""
+    from rich.console import Console
+
+    console = Console()
+    with console.capture() as drawn:
+        for part in parts:
+            console.print(part)
+    write_bytes(drawn.get().encode("utf-8", "replace"))
+
+
 def write_bytes(data: bytes) -> None:
-    """Write to stdout, all of it, or as much as its reader wants: one that closes it early is no error."""
+    """Write to stdout, all of it, or as much as its reader wants: one that closes it early is no error.
+
+    Raises:
+        OutputFailed: it takes nothing any more.
+    """
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         _discard(sys.stdout)
+    except OSError as error:
+        _discard(sys.stdout)
+        raise OutputFailed(f"cannot write the output: {error.strerror}") from None
+
+
+def open_closed_streams() -> None:
+    """Give stdin, stdout and stderr to a command whose caller closed them (`>&-`).
+
+    Python has `None` for such a stream, and the next file that is opened would take its number. What is written to a
+    closed stdout fails as it does for other programs; a closed stderr takes everything.
+    """
+    for number, (name, flags) in enumerate((("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))):
+        if getattr(sys, name) is not None:
+            continue
+        null = os.open(os.devnull, flags)
+        if null != number:
+            os.dup2(null, number)
+            os.close(null)
+        os.set_inheritable(number, True)
+        setattr(sys, name, open(number, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115, PTH123
 
 
 def _discard(stream: TextIO) -> None:

@@ -17,6 +17,7 @@ from .output import (
     plain_result,
     print_json,
     print_result,
+    print_rich,
     report_json,
     write_bytes,
 )
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from ..runs import Runs
 
 LISTED = 20
+STDOUT = Path("-")
+"""What `-o` takes for stdout, as other programs do."""
 STOP_S = 30.0
 ORDER = ("failed", "skipped", "running", "queued", "done", "cached")
 """What is amiss comes first in a list of agents."""
@@ -65,7 +68,7 @@ def show(run_id: str, *, json: bool) -> int:
     if json:
         write_bytes(report_json(report, result))
     else:
-        _print_rich(*_picture(report))
+        print_rich(*_picture(report))
         if result is not None:
             notice("result:")
             print_result(result)
@@ -82,6 +85,9 @@ def result(run_id: str, *, output: Path | None, json: bool) -> int:
         return report, await runs.result(report)
 
     report, data = with_runs(read)
+    if data is not None and output == STDOUT:
+        write_bytes(data if json else plain_result(data))
+        return 0
     if data is not None and output is not None:
         try:
             output.write_bytes(data if json else plain_result(data))
@@ -126,7 +132,7 @@ def ls(*, everything: bool, json: bool) -> int:
         dollars = f"{report.usage.usd:.4f}"
         words = (Text(report.workflow), Text(report.owner or ""), status, agents, dollars, started)
         table.add_row(report.run_id, *words)
-    _print_rich(table)
+    print_rich(table)
     if not everything and len(reports) == LISTED:
         notice(f"the newest {LISTED}; all of them: tenuto ls --all")
     return 0
@@ -237,11 +243,3 @@ def _agents(report: RunReport) -> RenderableType:
         used = [tools_used(agent)] if tools else []
         table.add_row(*words, *share, *used, f"{agent.usd:.4f}", f"{agent.ms / 1000:.1f}")
     return table
-
-
-def _print_rich(*parts: RenderableType) -> None:
-    from rich.console import Console
-
-    console = Console()
-    for part in parts:
-        console.print(part)

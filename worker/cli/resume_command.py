@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import Settings, UsageError
+from ..config import Settings, UsageError, here
 from .control_commands import resume_live
 from .limit_options import phase_ceilings
 from .output import notice
@@ -45,8 +45,8 @@ def resume(run_id: str, options: RunOptions) -> int:
     new_id = check_run_id(options.run_id) if options.run_id is not None else new_run_id()
     if new_id == run_id:
         raise UsageError(f"--id is {new_id!r}, the run that is resumed: the new one needs another id, or none given")
-    before = asyncio.run(_ended_input(open_runs(Settings.load(Path.cwd())), run_id))
-    workspace = Path(before.workspace) if before.workspace is not None else Path.cwd()
+    before = asyncio.run(_ended_input(open_runs(Settings.load()), run_id))
+    workspace = Path(before.workspace) if before.workspace is not None else here()
     if not workspace.is_dir():
         raise UsageError(
             f"{run_id} worked in {workspace}, which is not a directory here; name another one with "

@@ -274,6 +274,7 @@ def _start_service(settings: Settings, simulate: bool) -> Settings:
     from ..service import service
 
     if service.current(settings.home) is None:
+        open_runs(settings)  # before a word is said: without its store nothing starts
         notice("starting the embedded Temporal Service")
     # A rehearsal needs no credential: it must not take those of other runs' Worker away.
     running = service.ensure(settings, take_environment=not simulate, notice=notice)

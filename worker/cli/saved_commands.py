@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config import Settings, UsageError
-from .output import notice, print_json
+from ..config import Settings, UsageError, here
+from .output import notice, print_json, print_rich
 from .record_commands import with_kept_runs
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def workflows(*, json: bool) -> int:
 
     seen: set[str] = set()
     rows: list[dict[str, Any]] = []
-    for saved in listing(Path.cwd(), Settings.load().home):
+    for saved in listing(here(), Settings.load().home):
         row = {"name": saved.name, "description": saved.description, "path": str(saved.path), "error": saved.error}
         rows.append(row | {"shadowed": saved.name in seen})
         if saved.error is None:
@@ -71,7 +71,6 @@ def workflows(*, json: bool) -> int:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -85,7 +84,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
         if row["error"]:
             about = f"does not load: {row['error'].splitlines()[0]}"
         table.add_row(Text(row["name"]), Text(about), Text(row["path"]))
-    Console().print(table)
+    print_rich(table)
 
 
 def _under_name(script: Script, name: str) -> str:
@@ -122,7 +121,7 @@ def _project_folder(place: str) -> Path:
     """Of the nearest folder that has such a one already, up to the repository's root; else at the root."""
     from tenuto.activities.upward import up_to_repository
 
-    chain = up_to_repository(Path.cwd())
+    chain = up_to_repository(here())
     return next((folder for folder in chain if (folder / place).is_dir()), chain[-1]) / place / "workflows"
 
 

@@ -21,7 +21,10 @@ def script_bytes(path: Path) -> bytes:
     Raises:
         UsageError: there is no such file, or it cannot be read.
     """
-    return _read(path, f"the script {str(path)!r}", "a .py or .js file")
+    what, expected = f"the script {str(path)!r}", "a .py or .js file"
+    if path.is_fifo():
+        raise UsageError(f"{what} is a pipe, which nobody may ever write to; expected {expected}")
+    return _read(path, what, expected)
 
 
 def load_script(text: str, workspace: Path, home: Path) -> tuple[LoadedScript, Path]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..config import Settings, UsageError
+from ..config import Settings, UsageError, here
 from .output import notice
 
 if TYPE_CHECKING:
@@ -88,8 +88,8 @@ def open_runs(settings: Settings, *, starts: bool = True) -> Runs:
     running = service.current(settings.home) if settings.embedded else None
     try:
         store = Store(settings.store)
-    except (StoreError, OSError, ValueError) as error:
-        raise UsageError(f"the store {settings.store} cannot be opened: {error}") from None
+    except StoreError as error:
+        raise UsageError(f"{error}; look at TENUTO_STORE") from None
     shown = settings.at(running.address, running.ui) if running else settings
     return Runs(shown, store, Connection(settings, starts=starts).client)
 
@@ -137,7 +137,7 @@ def directory(text: str | None) -> Path:
     Raises:
         UsageError: it is not one.
     """
-    path = Path(text).expanduser() if text is not None else Path.cwd()
+    path = Path(text).expanduser() if text is not None else here()
     if not path.is_dir():
         raise UsageError(f"--workspace is {str(path)!r}, which is not a directory; name one that exists")
     return path.resolve()

@@ -13,6 +13,7 @@ from tenuto.workflows.policy.refusals import Refusal
 from tenuto.workflows.policy.rules import RuleError, parse, rule_text
 from tenuto.workflows.setup_contracts import AgentDefinition, Policy
 
+from ..config import here_or_none
 from .calls import UNKNOWN, Call
 from .script_calls import calls_of
 
@@ -134,5 +135,5 @@ def _short(text: str) -> str:
 def _place(script: Script) -> str:
     """The script's path as a person at the terminal would write it."""
     path = Path(script.path or script.name)
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    folder = here_or_none()
+    return str(path.relative_to(folder)) if folder is not None and path.is_relative_to(folder) else str(path)

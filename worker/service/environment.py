@@ -71,10 +71,10 @@ def for_daemons(settings: Settings, environ: Mapping[str, str], inherited: Mappi
     return kept
 
 
-def for_worker(address: str) -> dict[str, str]:
+def for_worker(address: str, environ: Mapping[str, str]) -> dict[str, str]:
     """The Worker's environment: the supervisor's own, with the server's address and without Temporal's own file."""
     return {
-        **os.environ,
+        **environ,
         "TEMPORAL_ADDRESS": address,
         "TEMPORAL_CONFIG_FILE": os.devnull,
         "TENUTO_LOCAL_STORE": "1",

@@ -18,6 +18,7 @@ from .ending import end_all, send, wait_until
 from .environment import code_stamp, differences, for_daemons
 from .logs import open_log, tail
 from .records import Home, environment_of, living
+from .rehearsal import CannotStart, rehearse
 
 START_S = 60.0
 LEAVE_S = 8.0
@@ -65,7 +66,8 @@ def ensure(
 
     Raises:
         ServiceFailed: it did not come up in time.
-        UsageError: the home cannot be written.
+        UsageError: the home cannot be written, or no Worker could start with this command's settings. What runs then
+            goes on as it is.
     """
     environ = os.environ if environ is None else environ
     home = Home(settings.home)
@@ -126,12 +128,16 @@ def _replace(
     why = _outdated(home, wanted, take_environment)  # again, now that nobody else starts
     if why is None:
         return
-    if why:
-        notice(why)
     predecessor = living(home.supervisor) or living(home.worker)
     if predecessor is not None and not take_environment:
         # A command that only reads must not take the credentials away from runs that others started.
         wanted = for_daemons(settings, environ, environment_of(predecessor))
+    elif predecessor is not None:
+        _rehearse(home, wanted)
+    else:
+        _open_store(settings.store)
+    if why:
+        notice(why)
     _end_supervisor(home)
     with open_log(home.logs / "supervisor.log") as output:
         process = subprocess.Popen(
@@ -148,6 +154,26 @@ def _replace(
     if not up or process.poll() is not None:
         raise ServiceFailed(f"the supervisor did not start: {tail(home.logs / 'supervisor.log') or 'it said nothing'}")
     process.returncode = 0  # it outlives this command on purpose: no warning about a child that still runs
+
+
+def _rehearse(home: Home, wanted: Mapping[str, str]) -> None:
+    """Runs are under way: one mistyped command must not leave them without a Worker. Raises `UsageError`."""
+    try:
+        rehearse(home, wanted)
+    except CannotStart as error:
+        raise UsageError(
+            f"no Worker can start with this command's settings, so the one there is stays: {error}"
+        ) from None
+
+
+def _open_store(url: str) -> None:
+    """Nothing runs yet, and no Worker of this store would. Raises `UsageError`."""
+    from tenuto.activities.store import Store, StoreError
+
+    try:
+        Store(url).check_writable()
+    except StoreError as error:
+        raise UsageError(f"{error}; look at TENUTO_STORE") from None
 
 
 def _end_supervisor(home: Home) -> list[int]:

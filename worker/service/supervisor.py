@@ -156,7 +156,7 @@ class Supervisor:
                     stdout=output,
                     stderr=output,
                     cwd=self.home.path,
-                    env=for_worker(address),
+                    env=for_worker(address, os.environ),
                     start_new_session=True,
                     pass_fds=(mark,),
                 )
