@@ -174,7 +174,8 @@ def _children_cpu_s() -> float:
 @pytest.mark.parametrize("words", [["ls"], ["run", "good.py", "--simulate"]])
 def test_a_store_that_cannot_be_opened_is_one_line(tenuto: Tenuto, files: Path, store: str, words: list[str]) -> None:
     done = tenuto(*words, env={"TENUTO_STORE": store})
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    said = [line for line in done.stderr.splitlines() if "holds Tenuto's own folder" not in line]
+    assert (done.returncode, len(said)) == (2, 1)
     assert store in done.stderr
     assert "TENUTO_STORE" in done.stderr
     assert not (tenuto.home / "service" / "supervisor.json").exists()
