@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
         ("await agent('x', { tools: ['WebSearch'] });", "s.js:2: agent() names WebSearch"),
         ("\nawait sh('git stash');", "s.js:3: sh() runs 'git stash'"),
         ("await gate('git reset --hard');", "s.js:2: gate() runs"),
-        ("await untilGreen('git clean -fdx', f);", "s.js:2: untilGreen() runs"),
+        ("await untilGreen('git clean -fdx', () => agent('mend it'));", "s.js:2: untilGreen() runs"),
         ("await mcp('github', 'get');", "s.js:2: mcp() names mcp__github__get"),
         ("await agent('x', { tools: ['Bsh'] });", "did you mean Bash?"),
     ],

@@ -243,7 +243,8 @@ def test_settings_with_which_no_worker_starts_leave_the_one_there_is_alone(
         assert done.returncode == 2
         assert "no Worker can start with this command's settings, so the one there is stays" in done.stderr
         assert settings["TENUTO_STORE"] in done.stderr
-        assert done.stderr.count("\n") == 1
+        # A run also notices that this workspace holds Tenuto's own folder.
+        assert done.stderr.count("\n") == (2 if words[0] == "run" else 1)
         assert "restarts" not in done.stderr
     assert tenuto.json("up", env=key) == before
     assert tenuto("run", script, env=key).returncode == 0
