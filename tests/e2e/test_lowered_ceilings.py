@@ -140,13 +140,19 @@ def test_reviewers_learn_of_a_ceiling_as_all_agents(served: Served) -> None:
     assert report["usage"]["usd"] == pytest.approx(billed(served), abs=1e-6)
 
 
+def under_way(served: Served, prompt: str) -> bool:
+    return any(each["prompt"] == prompt and each["outcome"] is None for each in served.api.requests())
+
+
 def test_a_worker_that_is_killed_under_a_ceiling_takes_no_run_past_it(served: Served) -> None:
-    served.api.control(rules=[{"reply": {"text": WORDS}}], latency_s=2.0)
+    held = {"match": {"prompt_contains": "killed task 5"}, "latency_s": 30, "reply": {"text": WORDS}}
+    served.api.control(rules=[held, {"reply": {"text": WORDS}}], latency_s=0.5)
     (worker,) = served.tenuto.json("up")["worker_pids"]
     follower = served.start("many.py", "killed", "--max-usd", "1", "--concurrency", "32", n=80)
-    until(lambda: answered(served).total() >= 8 and served.api.requests()[-1]["outcome"] is None, 60)
+    until(lambda: answered(served).total() >= 8 and under_way(served, "killed task 5"), 60)
     os.kill(worker, signal.SIGKILL)
     killed_at = time.time()
+    served.api.control(rules=[{"reply": {"text": WORDS}}], latency_s=0.5)
     report = waits_at_a_ceiling(served, "killed")
     assert sum(each["outcome"] == "gone" for each in served.api.requests()) > 0
     assert 0.3 < billed(served, every=True) <= 1.0
