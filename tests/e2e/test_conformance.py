@@ -170,6 +170,7 @@ def run_input(case: Case, dialect: Dialect, workspace: Path) -> RunInput:
         workspace=str(workspace),
         policy=Policy(),
         seed=spec.get("seed", "seed"),
+        locale=True,
     )
 
 
