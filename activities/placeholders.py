@@ -17,6 +17,8 @@ WORDS = frozenset(
     {"", "placeholder", "n/a", "na", "none", "null", "todo", "tbd", "unknown", "not available", "lorem ipsum"}
 )
 """Texts that say nothing, whatever their case; signs around them (`<TODO>`, `-`, `…`) make no difference."""
+ANSWERED_NO = 1
+"""The exit code by which `grep`, `diff`, `test` and test runners say no: an agent that answers "none" has looked."""
 _SIGNS = " \t\r\n.…-\u2013\u2014_*`'\"<>[](){}!?:;"
 _FENCE = re.compile(r"\s*```\w*\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 _ERROR = "_error"
@@ -88,7 +90,7 @@ def _named(schema: Any) -> Iterator[str]:
 def _outcomes(message: Message) -> Iterator[bool]:
     """Of each call that was answered in a message: whether it may have succeeded."""
     if message.calls:
-        yield from (call.ok or call.unknown for call in message.calls)
+        yield from (call.ok or call.unknown or call.exit_code == ANSWERED_NO for call in message.calls)
         return
     if isinstance(message.content, str):
         return

@@ -25,7 +25,7 @@ def said(purpose: Purpose, text: str) -> Message:
     return Message(purpose=purpose, content=content, at="", stop_reason="end_turn" if purpose == "answer" else None)
 
 
-def tools(*calls: dict[str, bool]) -> list[Message]:
+def tools(*calls: dict[str, bool | int]) -> list[Message]:
     """A turn of tool calls and its results."""
     records = [ToolRecord.model_validate({"name": "Bash", "input_sha256": "", **call}) for call in calls]
     uses = [{"type": "tool_use", "id": f"t{n}", "name": "Bash", "input": {}} for n in range(len(calls))]
@@ -36,7 +36,11 @@ def tools(*calls: dict[str, bool]) -> list[Message]:
     ]
 
 
-FAILED, REFUSED, DONE = {"ok": False}, {"ok": False, "refused": True}, {"ok": True}
+Call = dict[str, bool | int]
+FAILED: Call = {"ok": False, "exit_code": 127}
+REFUSED: Call = {"ok": False, "refused": True}
+DONE: Call = {"ok": True}
+FOUND_NONE: Call = {"ok": False, "exit_code": 1}
 PROMPT = said("prompt", "look")
 
 
@@ -67,7 +71,7 @@ def test_what_says_something_or_keeps_no_place(value: Any) -> None:
 @pytest.mark.parametrize("form", [None, FORM])
 @pytest.mark.parametrize("calls", [[FAILED], [REFUSED, FAILED]])
 def test_after_failed_tools_a_placeholder_is_asked_about_and_at_last_refused(
-    form: OutputForm | None, calls: list[dict[str, bool]]
+    form: OutputForm | None, calls: list[Call]
 ) -> None:
     answer = said("answer", '{"finding": "placeholder", "n": 0}')
     messages = [PROMPT, *tools(*calls), answer]
@@ -85,8 +89,8 @@ def test_after_failed_tools_a_placeholder_is_asked_about_and_at_last_refused(
     assert isinstance(next_step(looked, form), Done)
 
 
-@pytest.mark.parametrize("calls", [[], [DONE], [FAILED, DONE], [{"ok": False, "unknown": True}]])
-def test_without_failed_tools_alone_a_placeholder_is_the_agents_own_word(calls: list[dict[str, bool]]) -> None:
+@pytest.mark.parametrize("calls", [[], [DONE], [FAILED, DONE], [{"ok": False, "unknown": True}], [FOUND_NONE]])
+def test_without_failed_tools_alone_a_placeholder_is_the_agents_own_word(calls: list[Call]) -> None:
     turns = tools(*calls) if calls else []
     for text in ("", "N/A"):
         assert next_step([PROMPT, *turns, said("answer", text)], None) == Done(text)
