@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from . import bubblewrap, cgroups, door, environment, keeper, seccomp
 from .command import Command
@@ -23,13 +24,14 @@ from .proxy import Proxy
 from .running import Launch, NotStarted, Running, settle
 
 _DOOR_S = 20.0
+_NICE = 10
 
 _FIRST = """\
 ulimit -c @CORE@; ulimit -n @FILES@; ulimit -f @BLOCKS@; ulimit -S -t @CPU@; ulimit -H -t @CPU_AT_LAST@
 @NPROC@
 read -r go || exit 125
 echo 500 2>/dev/null > /proc/self/oom_score_adj
-exec "$@" < /dev/null"""
+exec @NICE@ "$@" < /dev/null"""
 """What runs first inside. It waits for word from outside, so that nothing runs which the Worker's death would miss."""
 
 
@@ -111,7 +113,7 @@ async def hold_inside(inside: Inside, command: Command, cwd: Path, hosts: Hosts,
         more_arguments, files = _handed(arguments, variables, status)
         held.ours += files
         held.group = await _group(stack, limits)
-        first = ["/bin/sh", "-c", _first(limits), "tenuto", *argv]
+        first = ["/bin/sh", "-c", _first(limits, _niceness(held.group, os.getuid() != 0)), "tenuto", *argv]
         program = [walls.program, *more_arguments, "--", *first]
         if held.group is not None:
             join = 'echo 0 > "$0" && exec "$@"'
@@ -124,7 +126,7 @@ async def hold_inside(inside: Inside, command: Command, cwd: Path, hosts: Hosts,
 async def hold_open(inside: Inside, command: Command, cwd: Path, hosts: Hosts, limits: Limits) -> AsyncIterator[Held]:
     """Without walls, on a lead: the same environment and limits, and everything ended with it. `hosts` bind nobody."""
     inside.make_folders()
-    order = {
+    order: dict[str, Any] = {
         "argv": [shell(), "-c", command.text],
         "cwd": str(cwd),
         "env": {**inside.environment(command.env, None), MARK: OWNER},
@@ -138,10 +140,11 @@ async def hold_open(inside: Inside, command: Command, cwd: Path, hosts: Hosts, l
     async with AsyncExitStack() as stack:
         told, status = os.pipe()
         argv = [sys.executable, "-I", "-S", str(Path(keeper.__file__)), str(status)]
-        held = Held(Launch(argv, _outside(), status, told, (status,), False), json.dumps(order).encode() + b"\n")
-        held.ours.append(status)
+        held = Held(Launch(argv, _outside(), status, told, (status,), False), b"", [status])
         stack.callback(held.started)
         held.group = await _group(stack, limits)
+        order["nice"] = _niceness(held.group)
+        held.first = json.dumps(order).encode() + b"\n"
         if held.group is not None:
             join = 'echo 0 > "$0" && exec "$@"'
             argv = ["/bin/sh", "-c", join, str(held.group.folder / "cgroup.procs"), *argv]
@@ -188,7 +191,16 @@ def _memory(content: bytes) -> int:
     return descriptor
 
 
-def _first(limits: Limits) -> str:
+def _niceness(group: cgroups.Group | None, bounded: bool = False) -> int:
+    """Where only the watchdog bounds how many processes there are, they leave it the CPU.
+
+    A fork bomb of the watchdog's own priority keeps it from looking: on a busy machine it had 30,000 processes, which
+    no kill ends in time, before it was seen for the first time.
+    """
+    return 0 if bounded or (group is not None and "pids" in group.tree.controllers) else _NICE
+
+
+def _first(limits: Limits, niceness: int) -> str:
     """Units are those of a POSIX shell: 512-byte blocks, seconds."""
     nproc = f"ulimit -u {limits.tasks} 2>/dev/null || ulimit -p {limits.tasks} 2>/dev/null"
     return (
@@ -198,6 +210,7 @@ def _first(limits: Limits) -> str:
         .replace("@CPU@", str(_at_most(resource.RLIMIT_CPU, limits.cpu_s)))
         .replace("@CPU_AT_LAST@", str(_at_most(resource.RLIMIT_CPU, limits.cpu_s + keeper.CPU_GRACE_S)))
         .replace("@NPROC@", nproc if os.getuid() else ":")
+        .replace("@NICE@ ", f"nice -n {niceness} " if niceness else "")
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import replace
@@ -70,12 +71,28 @@ async def test_a_bomb_is_ended_and_named(name: str, walls: bool, place: Place) -
         outcome.log.unlink()
 
 
+FINITE_BOMB = python("import os, time", "for _ in range(9): os.fork()", "time.sleep(60)")
+"""512 processes: where the kernel bounds nothing, a real one is a matter of milliseconds on a machine others load."""
+
+
+@BOTH
 async def test_without_control_groups_the_watchdog_ends_a_fork_bomb(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place, monkeypatch: pytest.MonkeyPatch, walls: bool
 ) -> None:
     monkeypatch.setattr(cgroups, "tree", lambda: None)
-    outcome = await place.run(BOMBS["patient forks"][0], limits=replace(SMALL, processes=40))
+    outcome = await place.run(FINITE_BOMB, walls=walls, limits=replace(SMALL, processes=40))
     assert outcome.ended_by == "processes"
+
+
+@BOTH
+async def test_where_only_the_watchdog_bounds_processes_they_leave_it_the_cpu(
+    place: Place, monkeypatch: pytest.MonkeyPatch, walls: bool
+) -> None:
+    own = os.nice(0)
+    assert int((await place.run("nice", walls=walls)).stdout) in (own, own + 10)
+    monkeypatch.setattr(cgroups, "tree", lambda: None)
+    unbounded = not walls or os.getuid() == 0  # elsewhere RLIMIT_NPROC binds
+    assert int((await place.run("nice", walls=walls)).stdout) == own + (10 if unbounded else 0)
 
 
 @BOTH
