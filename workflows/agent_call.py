@@ -269,12 +269,12 @@ class AgentCalls:
         queued = QueuedAgent(input=input, files=files)
         return await self._run.purse.spend(agent, input, self._execute, partial(self._aside, queued, place))
 
-    async def _aside(self, queued: QueuedAgent, place: Place, granted: Awaitable[Given]) -> Given:
+    async def _aside(self, queued: QueuedAgent, place: Place, what: Awaitable[Given], *, first: bool) -> Given:
         """Wait for a share without a place."""
         if not self._run.purse.begun(queued.input.agent):
             self.queued[queued.input.agent] = queued
         try:
-            return await place.away(granted)
+            return await place.away(what, first=first)
         finally:
             self.queued.pop(queued.input.agent, None)
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError
@@ -33,8 +33,17 @@ if TYPE_CHECKING:
     from .run import Run
 
 Granted: TypeAlias = Share | CallError
-Aside: TypeAlias = Callable[[Awaitable[Granted]], Awaitable[Granted]]
-"""Waits for a share while others have the place in the width."""
+
+
+class Aside(Protocol):
+    """Waits for a share while others have the place in the width; comes back `first`, before those who are new."""
+
+    def __call__(self, what: Awaitable[Granted], *, first: bool) -> Awaitable[Granted]:  # noqa: D102
+        ...
+
+
+ELDERS_PATCH = "elders-first"
+"""Who asked first is served first, also where it comes back for a larger share."""
 
 PARTS_LEAST = 4
 """No share takes more than a quarter of what is left, unless it needs that: the script may start others."""
@@ -58,6 +67,8 @@ class _Waiting:
     most: Amount
     begun: bool
     """It has cost something already: it goes before those that have not."""
+    age: int
+    """How many conversations of the run asked for a share before this one did for the first time."""
     granted: asyncio.Future[Granted] = field(default_factory=asyncio.Future)
 
     @property
@@ -77,6 +88,10 @@ class Purse:
         """Model -> floor and least of a first request of it, as far as they were found out."""
         self._shared: dict[str, int] = {}
         """Conversation -> how many shares it has had."""
+        self._ages: dict[str, int] = {}
+        """Conversation -> how many had asked for a share before it."""
+        self._elders = False
+        """Whether the order of those who wait is that of their ages. Runs of earlier versions had no ages."""
         self._lost: dict[str, Usage] = {}
         """Conversation -> what was begun in it and never came: it may be billed."""
         self._held = ""
@@ -195,13 +210,15 @@ class Purse:
             share = self._share(key, agent, Ceiling())
             return share if share.renewed or share.ceilings else None
         begun = self.begun(key)
-        waiting = _Waiting(key, agent, *self._wanted(agent.model, ask, begun=begun), begun)
+        age = self._ages.setdefault(key, len(self._ages))
+        waiting = _Waiting(key, agent, *self._wanted(agent.model, ask, begun=begun), begun, age)
         self._waiting.append(waiting)
         self._serve()
         try:
             if waiting.granted.done():
                 return waiting.granted.result()
-            return await aside(waiting.granted)
+            self._elders = workflow.patched(ELDERS_PATCH)
+            return await aside(waiting.granted, first=self._elders)
         except asyncio.CancelledError:
             if waiting in self._waiting:
                 self._waiting.remove(waiting)
@@ -267,7 +284,7 @@ class Purse:
     def _grant(self) -> dict[str, _Waiting]:
         """Scope without room -> the first who waits for it. Who comes after him in that scope waits too."""
         blocked: dict[str, _Waiting] = {}
-        for each in sorted(self._waiting, key=lambda each: not each.begun):
+        for each in sorted(self._waiting, key=self._turn):
             if RUN in blocked or self._budget.out() >= self._run.input.limits.concurrency:
                 break
             if each.phase in blocked:
@@ -278,6 +295,9 @@ class Purse:
                 continue
             self._give(each)
         return blocked
+
+    def _turn(self, waiting: _Waiting) -> tuple[bool, int]:
+        return not waiting.begun, waiting.age if self._elders else 0
 
     def _rest(self, waiting: _Waiting) -> bool:
         """Whether what is left will do for one, where no more of it comes back."""

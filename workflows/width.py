@@ -23,6 +23,7 @@ class Width:
         self._inside = 0
         self._closed = False
         self._waiting: deque[_Waiter] = deque()
+        self._returning: deque[_Waiter] = deque()
 
     @property
     def inside(self) -> int:
@@ -55,20 +56,26 @@ class Width:
     async def __aenter__(self) -> None:
         await self.enter(finishing=False)
 
-    async def enter(self, *, finishing: bool) -> None:
-        """Wait for a place; whoever has one gives it back by `leave`."""
-        if self._inside < self._width and (finishing if self._closed else not self._waiting):
+    async def enter(self, *, finishing: bool, first: bool = False) -> None:
+        """Wait for a place; whoever has one gives it back by `leave`.
+
+        Args:
+            finishing: it may enter while the gate is closed.
+            first: it has been inside before, and comes back before all that have not.
+        """
+        line = self._returning if first else self._waiting
+        if self._inside < self._width and (finishing if self._closed else not line):
             self._inside += 1
             return
         waiter = _Waiter(asyncio.get_running_loop().create_future(), finishing)
-        self._waiting.append(waiter)
+        line.append(waiter)
         try:
             await waiter.turn
         except asyncio.CancelledError:
             if waiter.turn.done() and not waiter.turn.cancelled():
                 self.leave()  # admitted and cancelled in the same moment: the place goes to the next
             else:
-                self._waiting.remove(waiter)
+                line.remove(waiter)
             raise
 
     async def __aexit__(
@@ -88,12 +95,11 @@ class Width:
                 waiter.turn.set_result(None)
 
     def _next(self) -> _Waiter | None:
-        if not self._closed:
-            return self._waiting.popleft() if self._waiting else None
-        for waiter in self._waiting:
-            if waiter.finishing:
-                self._waiting.remove(waiter)
-                return waiter
+        for line in (self._returning, self._waiting):
+            for waiter in line:
+                if waiter.finishing or not self._closed:
+                    line.remove(waiter)
+                    return waiter
         return None
 
 
@@ -105,11 +111,14 @@ class Place:
         self._finishing = finishing
         self._entered: list[Width] = []
 
-    async def away(self, what: Awaitable[Given]) -> Given:
-        """Wait for something without the place, which others may take, and come back before them that are new."""
+    async def away(self, what: Awaitable[Given], *, first: bool) -> Given:
+        """Wait for something without the place, which others may take, and come back: before all that are new, or not.
+
+        Runs of earlier versions came back behind those that waited, which their histories record.
+        """
         self._leave()
         given = await what
-        await self._enter(finishing=True)
+        await self._enter(finishing=True, first=first)
         return given
 
     async def __aenter__(self) -> Place:
@@ -125,9 +134,9 @@ class Place:
     ) -> None:
         self._leave()
 
-    async def _enter(self, *, finishing: bool) -> None:
+    async def _enter(self, *, finishing: bool, first: bool = False) -> None:
         for gate in self._gates:
-            await gate.enter(finishing=finishing)
+            await gate.enter(finishing=finishing, first=first)
             self._entered.append(gate)
 
     def _leave(self) -> None:

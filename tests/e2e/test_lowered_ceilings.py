@@ -145,11 +145,11 @@ def under_way(served: Served, prompt: str) -> bool:
 
 
 def test_a_worker_that_is_killed_under_a_ceiling_takes_no_run_past_it(served: Served) -> None:
-    held = {"match": {"prompt_contains": "killed task 5"}, "latency_s": 30, "reply": {"text": WORDS}}
+    held = {"match": {"prompt_contains": "killed task 9"}, "latency_s": 30, "reply": {"text": WORDS}}
     served.api.control(rules=[held, {"reply": {"text": WORDS}}], latency_s=0.5)
     (worker,) = served.tenuto.json("up")["worker_pids"]
     follower = served.start("many.py", "killed", "--max-usd", "1", "--concurrency", "32", n=80)
-    until(lambda: answered(served).total() >= 8 and under_way(served, "killed task 5"), 60)
+    until(lambda: answered(served).total() >= 8 and under_way(served, "killed task 9"), 60)
     os.kill(worker, signal.SIGKILL)
     killed_at = time.time()
     served.api.control(rules=[{"reply": {"text": WORDS}}], latency_s=0.5)

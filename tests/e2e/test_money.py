@@ -67,6 +67,16 @@ def test_sixty_four_wide_under_a_dollar_never_pass_it_and_go_on_when_it_is_raise
     assert all(said.startswith("word ") for said in report["result"]["said"])
 
 
+def test_who_asked_first_has_the_money_first(served: Served) -> None:
+    """Also where the first share is too small, and who comes back for more finds dozens waiting."""
+    served.api.control(rules=[{"reply": {"text": WORDS}}], latency_s=0.5)
+    served.start("many.py", "elders", "--max-usd", "1", "--concurrency", "32", n=80)
+    waits_at_a_ceiling(served, "elders")
+    answered = {int(each["prompt"].split()[-1]) for each in served.api.requests() if each["outcome"] == "completed"}
+    assert len(answered) > 40
+    assert answered == set(range(len(answered)))
+
+
 def test_a_run_that_is_to_fail_at_its_ceiling_ends_with_what_it_has(served: Served) -> None:
     served.api.control(rules=[{"reply": {"text": WORDS}}])
     follower = served.start("many.js", "fails", "--max-usd", "0.1", "--on-limit", "fail", n=12)

@@ -15,8 +15,8 @@ from .replaying import replay
 __all__ = ["stage"]
 
 AGENTS = 1000
-SECONDS_MAX = 2.0
-"""On a machine of its own; measured by CPU time, so that a loaded one counts the same."""
+SECONDS_MAX = 5.0
+"""CPU time. A machine of its own takes one to two; what grows faster than the history takes minutes."""
 SCRIPTS = {
     "s.py": "from tenuto import Meta, agent, parallel\nmeta = Meta(name='t', description='d')\n"
     "async def main(args):\n    return len(await parallel([agent(f'work {n}') for n in range(args)]))\n",
@@ -26,7 +26,7 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize("name", ["s.py", "s.js"])
-async def test_a_run_of_a_thousand_agents_replays_in_less_than_two_seconds(stage: Stage, name: str) -> None:
+async def test_a_run_of_a_thousand_agents_replays_within_seconds(stage: Stage, name: str) -> None:
     async with stage.playing():
         limits = RunLimits(agents=AGENTS, concurrency=64)
         handle = await stage.start(SCRIPTS[name], name, args=AGENTS, has_args=True, limits=limits)

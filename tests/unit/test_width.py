@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenuto.workflows.width import Width
+from tenuto.workflows.width import Place, Width
 
 
 async def test_callers_enter_in_the_order_in_which_they_came() -> None:
@@ -131,3 +131,31 @@ async def test_those_that_waited_before_it_was_closed_keep_their_places() -> Non
     width.open()
     await asyncio.gather(*tasks)
     assert entered == [2, 0, 1, 3]
+
+
+async def test_who_was_away_comes_back_before_those_that_are_new() -> None:
+    width = Width(1)
+    entered: list[str] = []
+    money: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    release = asyncio.Event()
+
+    async def goes_away() -> None:
+        async with Place(width, finishing=False) as place:
+            assert await place.away(money, first=True) == 7
+            entered.append("back")
+
+    async def new(name: str) -> None:
+        async with Place(width, finishing=False):
+            entered.append(name)
+            await release.wait()
+
+    tasks = [asyncio.create_task(each) for each in (goes_away(), *(new(f"new {n}") for n in range(4)))]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert entered == ["new 0"]
+    money.set_result(7)
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(*tasks)
+    assert entered == ["new 0", "back", "new 1", "new 2", "new 3"]
+    assert width.inside == 0

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.exceptions import ApplicationError
 
-from tenuto.workflows.contracts import Histories, RunLimits
+from tenuto.workflows.contracts import Histories, RunAgentInput, RunLimits
 from tenuto.workflows.control_contracts import SetLimitsInput
+from tenuto.workflows.failure_kinds import SHARE
+from tenuto.workflows.share_contracts import AgentFailureDetails, Cost, ShareAsk
 
 from .conftest import Stage
 from .histories import histories
@@ -111,3 +115,40 @@ async def test_a_ceiling_that_is_raised_in_a_later_history_lets_go_at_once(stage
         report = await handle.result()
     assert report.status == "completed" and report.census.done == 43
     assert max(Counter(input.prompt for input in stage.asked).values()) == 1
+
+
+QUEUE = {
+    "s.py": PY + "async def main(args):\n    return await parallel([agent(f'{n}') for n in range(args)])\n",
+    "s.js": JS + "return await parallel(Array.from({ length: args }, (_, n) => () => agent(`${n}`)))\n",
+}
+
+
+@pytest.mark.parametrize("name", ["s.py", "s.js"])
+async def test_who_comes_back_for_a_larger_share_goes_before_those_that_are_new(stage: Stage, name: str) -> None:
+    """Twelve agents, four wide, whose first shares are too small; two of the four notice it late."""
+    wants = ShareAsk(floor=Cost(usd=0.3), least=Cost(usd=0.3), most=Cost(usd=0.3))
+    at_work: list[str] = []
+    notice, enough = asyncio.Event(), asyncio.Event()
+
+    async def play(input: RunAgentInput) -> str:
+        assert input.share is not None and input.share.usd is not None
+        if input.share.usd < 0.3:
+            if input.prompt in {"2", "3"}:
+                await notice.wait()
+            raise ApplicationError("too little", AgentFailureDetails(ask=wants), type=SHARE, non_retryable=True)
+        at_work.append(input.prompt)
+        await enough.wait()
+        return input.prompt
+
+    async with stage.playing(play):
+        limits = RunLimits(concurrency=4, usd=0.6, on_limit="ask")
+        handle = await stage.start(QUEUE[name], name, args=12, has_args=True, limits=limits)
+        await reported(handle, lambda report: report.census.queued == 9)  # one of the four, and all that are new
+        notice.set()
+        await reported(handle, lambda report: report.census.running == len(at_work) == 2)
+        await handle.execute_update("set_limits", SetLimitsInput(usd=1.2))
+        await reported(handle, lambda report: report.census.running == len(at_work) == 4)
+        enough.set()
+        report = await handle.result()
+    assert report.status == "completed" and report.census.done == 12
+    assert set(at_work[:4]) == {"0", "1", "2", "3"}
