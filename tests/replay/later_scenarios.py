@@ -95,6 +95,13 @@ for (let i = 0; i < args; i++) await new Promise((done) => setTimeout(done, 0))
 return said
 """
 
+ELDERS_PY = """from tenuto import Meta, agent, parallel
+meta = Meta(name="elders", description="Twelve agents whose first shares are too small")
+
+async def main(args):
+    return await parallel([agent(f"dear {n}") for n in range(12)])
+"""
+
 HELD_PY = """from tenuto import Meta, agent, gate
 meta = Meta(name="held", description="A runner that says nothing, and a function")
 
@@ -136,6 +143,9 @@ LATER: dict[str, Scenario] = {
         lowered=SetLimitsInput(usd=0.03),
         raised=True,
         children={"adversarial-review-lowered-v1": "/review-1"},
+    ),
+    "orchestration-elders-v1": orchestration(
+        ELDERS_PY, "elders.py", limits=RunLimits(concurrency=4, usd=0.1, on_limit="ask")
     ),
     # Recorded by a version that told nobody who was under way. It has to go on so, and to do better the next time.
     "orchestration-lowered-untold-v1": replace(
