@@ -15,8 +15,9 @@ from .replaying import replay
 __all__ = ["stage"]
 
 AGENTS = 1000
-SECONDS_MAX = 5.0
-"""CPU time. A machine of its own takes one to two; what grows faster than the history takes minutes."""
+SECONDS_MAX = 2.0
+TRIES = 3
+"""CPU time counts what neighbours take of caches and clock: the best of several is the program's own."""
 SCRIPTS = {
     "s.py": "from tenuto import Meta, agent, parallel\nmeta = Meta(name='t', description='d')\n"
     "async def main(args):\n    return len(await parallel([agent(f'work {n}') for n in range(args)]))\n",
@@ -26,14 +27,16 @@ SCRIPTS = {
 
 
 @pytest.mark.parametrize("name", ["s.py", "s.js"])
-async def test_a_run_of_a_thousand_agents_replays_within_seconds(stage: Stage, name: str) -> None:
+async def test_a_run_of_a_thousand_agents_replays_in_less_than_two_seconds(stage: Stage, name: str) -> None:
     async with stage.playing():
         limits = RunLimits(agents=AGENTS, concurrency=64)
         handle = await stage.start(SCRIPTS[name], name, args=AGENTS, has_args=True, limits=limits)
         assert (await handle.result(rpc_timeout=timedelta(seconds=50))).result == AGENTS
         history = await handle.fetch_history()
-    began = time.process_time()
-    heard = await replay(history, stage.store)
-    spent = time.process_time() - began
-    assert heard.report.census.done == AGENTS
-    assert spent < SECONDS_MAX
+    spent: list[float] = []
+    while len(spent) < TRIES and not any(each < SECONDS_MAX for each in spent):
+        began = time.process_time()
+        heard = await replay(history, stage.store)
+        spent.append(time.process_time() - began)
+        assert heard.report.census.done == AGENTS
+    assert min(spent) < SECONDS_MAX
