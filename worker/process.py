@@ -33,6 +33,7 @@ from .plugin import ActivitiesOnly
 from .service.rehearsal import only_rehearsed, tell
 from .simulation import Simulation
 from .telemetry import flush, tracing_plugin
+from .temporary import own_temporary_folder
 
 if TYPE_CHECKING:
     from .config import Settings
@@ -129,11 +130,10 @@ async def serve(settings: Settings) -> None:
     if client is None:
         return
     await asyncio.to_thread(sweep, settings.home / "sandboxes")
-    async with (
-        Simulation(settings.home) as simulation,
-        Implementations(settings, store, simulation) as implementations,
-        AsyncExitStack() as polling,
-    ):
+    async with AsyncExitStack() as polling:
+        polling.enter_context(own_temporary_folder(settings.home))
+        simulation = await polling.enter_async_context(Simulation(settings.home))
+        implementations = await polling.enter_async_context(Implementations(settings, store, simulation))
         for worker in workers_for(client, settings, implementations):
             await polling.enter_async_context(worker)
             log.info("polling %s at %s as %s", worker.task_queue, settings.address, own_identity())

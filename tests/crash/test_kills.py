@@ -101,6 +101,16 @@ def test_a_killed_worker_leaves_no_interpreter_behind(served: Served) -> None:
     until(lambda: _workers(served) not in ((), (worker,)))
 
 
+def test_a_killed_worker_leaves_no_temporary_file_behind(served: Served) -> None:
+    (worker,) = served.tenuto.json("up")["worker_pids"]
+    (folder,) = until(lambda: list((served.tenuto.home / "tmp").glob(f"{worker}.*")))
+    (folder / "tenuto-pack-left").mkdir()
+    os.kill(worker, signal.SIGKILL)
+    (successor,) = until(lambda: _workers(served) not in ((), (worker,)) and _workers(served))
+    (own,) = until(lambda: list((served.tenuto.home / "tmp").glob(f"{successor}.*")))
+    assert list((served.tenuto.home / "tmp").iterdir()) == [own]
+
+
 def test_a_run_starts_after_the_supervisor_was_killed(served: Served) -> None:
     supervisor = living(Home(served.tenuto.home).supervisor)
     assert supervisor is not None

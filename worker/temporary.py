@@ -1,0 +1,31 @@
+"""Where a Worker's temporary files lie: in a folder of its own, which its successor removes when it was killed."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tenuto.activities.sandbox.owner import OWNER, is_gone
+
+
+@contextmanager
+def own_temporary_folder(home: Path) -> Iterator[Path]:
+    """Have `tempfile` use `TENUTO_HOME/tmp/OWNER` in this process, without what killed Workers left beside it.
+
+    Packs of commits that were on their way would else fill the machine's own temporary folder, one kill after another.
+    """
+    folder = home / "tmp"
+    for left in folder.glob("*"):
+        if is_gone(left.name):
+            shutil.rmtree(left, ignore_errors=True)
+    own = folder / OWNER
+    own.mkdir(mode=0o700, parents=True, exist_ok=True)
+    before, tempfile.tempdir = tempfile.tempdir, str(own)
+    try:
+        yield own
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(own, ignore_errors=True)
