@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from .ceiling_words import reached, ways_on
     from .contracts import RunAgentInput, RunAgentResult
     from .failure_kinds import BUDGET, CEILING, SHARE
+    from .line import Line
     from .run_state import Agent
     from .script.protocol import CallError
     from .share_contracts import AgentFailureDetails, Share, ShareAsk
@@ -65,10 +66,6 @@ class _Waiting:
     """What it needs at the very least, where nobody else is under way."""
     least: Amount
     most: Amount
-    begun: bool
-    """It has cost something already: it goes before those that have not."""
-    age: int
-    """How many conversations of the run asked for a share before this one did for the first time."""
     granted: asyncio.Future[Granted] = field(default_factory=asyncio.Future)
 
     @property
@@ -83,15 +80,17 @@ class Purse:
         self._run = run
         self._budget = Budget()
         self.lowering = Lowering(run, self._budget, self._serve)
-        self._waiting: list[_Waiting] = []
+        self._line: Line[_Waiting, str | None] = Line()
+        """In groups by phases that have a ceiling of their own; all others are one group."""
         self._first: dict[str, tuple[Amount, Amount]] = {}
         """Model -> floor and least of a first request of it, as far as they were found out."""
         self._shared: dict[str, int] = {}
         """Conversation -> how many shares it has had."""
         self._ages: dict[str, int] = {}
         """Conversation -> how many had asked for a share before it."""
-        self._elders = False
-        """Whether the order of those who wait is that of their ages. Runs of earlier versions had no ages."""
+        self._elders: bool | None = None
+        """Whether the order of those who wait is that of their ages: runs of earlier versions had none. `None` before
+        the first asks."""
         self._lost: dict[str, Usage] = {}
         """Conversation -> what was begun in it and never came: it may be billed."""
         self._held = ""
@@ -130,6 +129,7 @@ class Purse:
     def changed(self) -> None:
         """The limits of the run are others now. What is under way learns of lower ones before its next request."""
         lowered = self._limit()
+        self._line.regroup(lambda waiting: self._group(waiting.phase))
         if lowered and self.on:
             self.lowering.lowered(lowered)
         self._given_up = False
@@ -137,8 +137,7 @@ class Purse:
 
     def refuse_all(self, refusal: CallError) -> None:
         """Nobody who waits gets anything any more."""
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
+        for each in self._line.clear():
             each.granted.set_result(refusal)
         self._serve()
 
@@ -210,18 +209,20 @@ class Purse:
             share = self._share(key, agent, Ceiling())
             return share if share.renewed or share.ceilings else None
         begun = self.begun(key)
-        age = self._ages.setdefault(key, len(self._ages))
-        waiting = _Waiting(key, agent, *self._wanted(agent.model, ask, begun=begun), begun, age)
-        self._waiting.append(waiting)
+        if self._elders is None:
+            self._elders = workflow.patched(ELDERS_PATCH)
+        age = self._ages.setdefault(key, len(self._ages)) if self._elders else 0
+        waiting = _Waiting(key, agent, *self._wanted(agent.model, ask, begun=begun))
+        # Who has cost something already goes before those that have not.
+        self._line.add(waiting, self._group(agent.phase), (not begun, age))
         self._serve()
         try:
             if waiting.granted.done():
                 return waiting.granted.result()
-            self._elders = workflow.patched(ELDERS_PATCH)
             return await aside(waiting.granted, first=self._elders)
         except asyncio.CancelledError:
-            if waiting in self._waiting:
-                self._waiting.remove(waiting)
+            if waiting in self._line:
+                self._line.remove(waiting)
                 self._serve()
             else:
                 self.settle(key, agent, Usage(), None)
@@ -253,6 +254,9 @@ class Purse:
         ceilings |= {phase: Ceiling.of(usd) for phase, usd in (limits.phases_usd or {}).items()}
         return [scope for scope, ceiling in ceilings.items() if self._budget.limit(scope, ceiling)]
 
+    def _group(self, phase: str | None) -> str | None:
+        return phase if phase in (self._run.input.limits.phases_usd or {}) else None
+
     def _lost_of(self, key: str) -> Usage:
         return self._lost.get(key) or Usage()
 
@@ -278,26 +282,22 @@ class Purse:
                 return
             for scope in stuck:
                 refused = blocked[scope]
-                self._waiting.remove(refused)
+                self._line.remove(refused)
                 refused.granted.set_result(self._refusal(refused))
 
     def _grant(self) -> dict[str, _Waiting]:
         """Scope without room -> the first who waits for it. Who comes after him in that scope waits too."""
         blocked: dict[str, _Waiting] = {}
-        for each in sorted(self._waiting, key=self._turn):
-            if RUN in blocked or self._budget.out() >= self._run.input.limits.concurrency:
+        while RUN not in blocked and self._budget.out() < self._run.input.limits.concurrency:
+            each = self._line.first(besides=blocked)
+            if each is None:
                 break
-            if each.phase in blocked:
-                continue
             scope = self._budget.reserve(each.key, each.phase, each.least, each.most, self._parts())
-            if scope is not None:
+            if scope is None:
+                self._give(each)
+            else:
                 blocked[scope] = each
-                continue
-            self._give(each)
         return blocked
-
-    def _turn(self, waiting: _Waiting) -> tuple[bool, int]:
-        return not waiting.begun, waiting.age if self._elders else 0
 
     def _rest(self, waiting: _Waiting) -> bool:
         """Whether what is left will do for one, where no more of it comes back."""
@@ -307,7 +307,7 @@ class Purse:
         return True
 
     def _give(self, waiting: _Waiting) -> None:
-        self._waiting.remove(waiting)
+        self._line.remove(waiting)
         waiting.granted.set_result(self._share(waiting.key, waiting.agent, self._budget.share(waiting.key)))
 
     def _parts(self) -> int:
