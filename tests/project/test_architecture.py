@@ -13,6 +13,7 @@ PURE = [
     *("run_state.py", "details.py", "contracts.py", "models.py", "failure_kinds.py"),
     *(
         "budget.py",
+        "line.py",
         "ceiling_contracts.py",
         "ceiling_words.py",
         "trip.py",
