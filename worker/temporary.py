@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,9 +11,11 @@ from pathlib import Path
 
 from tenuto.activities.sandbox.owner import OWNER, is_gone
 
+log = logging.getLogger(__name__)
+
 
 @contextmanager
-def own_temporary_folder(home: Path) -> Iterator[Path]:
+def own_temporary_folder(home: Path) -> Iterator[None]:
     """Have `tempfile` use `TENUTO_HOME/tmp/OWNER` in this process, without what killed Workers left beside it.
 
     Packs of commits that were on their way would else fill the machine's own temporary folder, one kill after another.
@@ -22,10 +25,15 @@ def own_temporary_folder(home: Path) -> Iterator[Path]:
         if is_gone(left.name):
             shutil.rmtree(left, ignore_errors=True)
     own = folder / OWNER
-    own.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        own.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        log.warning("temporary files lie where they always do: %s", error)  # a full disk, which may be so for a while
+        yield
+        return
     before, tempfile.tempdir = tempfile.tempdir, str(own)
     try:
-        yield own
+        yield
     finally:
         tempfile.tempdir = before
         shutil.rmtree(own, ignore_errors=True)

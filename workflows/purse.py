@@ -138,7 +138,8 @@ class Purse:
     def refuse_all(self, refusal: CallError) -> None:
         """Nobody who waits gets anything any more."""
         for each in self._line.clear():
-            each.granted.set_result(refusal)
+            if not each.granted.cancelled():
+                each.granted.set_result(refusal)
         self._serve()
 
     async def spend(
@@ -223,9 +224,9 @@ class Purse:
         except asyncio.CancelledError:
             if waiting in self._line:
                 self._line.remove(waiting)
-                self._serve()
-            else:
+            elif not waiting.granted.cancelled():
                 self.settle(key, agent, Usage(), None)
+            self._serve()
             raise
 
     def settle(self, key: str, agent: Agent, usage: Usage, lost: Usage | None) -> None:
@@ -292,6 +293,9 @@ class Purse:
             each = self._line.first(besides=blocked)
             if each is None:
                 break
+            if each.granted.cancelled():
+                self._line.remove(each)  # with its call, whose turn it is to say so has yet to come
+                continue
             scope = self._budget.reserve(each.key, each.phase, each.least, each.most, self._parts())
             if scope is None:
                 self._give(each)

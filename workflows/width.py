@@ -74,8 +74,8 @@ class Width:
         except asyncio.CancelledError:
             if waiter.turn.done() and not waiter.turn.cancelled():
                 self.leave()  # admitted and cancelled in the same moment: the place goes to the next
-            else:
-                line.remove(waiter)
+            elif waiter in line:
+                line.remove(waiter)  # else somebody who left has found it cancelled, and passed it over
             raise
 
     async def __aexit__(

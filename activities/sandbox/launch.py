@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import resource
+import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -200,6 +201,12 @@ def _niceness(group: cgroups.Group | None, bounded: bool = False) -> int:
     return 0 if bounded or (group is not None and "pids" in group.tree.controllers) else _NICE
 
 
+def _niced(niceness: int) -> str:
+    """By its full name: the command may have a `PATH` of its own."""
+    program = shutil.which("nice", path=os.defpath) if niceness else None
+    return "" if program is None else f"{program} -n {niceness} "
+
+
 def _first(limits: Limits, niceness: int) -> str:
     """Units are those of a POSIX shell: 512-byte blocks, seconds."""
     nproc = f"ulimit -u {limits.tasks} 2>/dev/null || ulimit -p {limits.tasks} 2>/dev/null"
@@ -210,7 +217,7 @@ def _first(limits: Limits, niceness: int) -> str:
         .replace("@CPU@", str(_at_most(resource.RLIMIT_CPU, limits.cpu_s)))
         .replace("@CPU_AT_LAST@", str(_at_most(resource.RLIMIT_CPU, limits.cpu_s + keeper.CPU_GRACE_S)))
         .replace("@NPROC@", nproc if os.getuid() else ":")
-        .replace("@NICE@ ", f"nice -n {niceness} " if niceness else "")
+        .replace("@NICE@ ", _niced(niceness))
     )
 
 

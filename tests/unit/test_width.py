@@ -133,6 +133,21 @@ async def test_those_that_waited_before_it_was_closed_keep_their_places() -> Non
     assert entered == [2, 0, 1, 3]
 
 
+async def test_who_is_cancelled_as_a_place_gets_free_says_just_that() -> None:
+    width = Width(1)
+    await width.enter(finishing=False)
+    waiting = [asyncio.create_task(width.enter(finishing=False)) for _ in range(3)]
+    await asyncio.sleep(0)
+    for task in waiting:
+        task.cancel()
+    width.leave()
+    assert [type(each) for each in await asyncio.gather(*waiting, return_exceptions=True)] == [
+        asyncio.CancelledError
+    ] * 3
+    assert width.inside == 0
+    await width.enter(finishing=False)
+
+
 async def test_who_was_away_comes_back_before_those_that_are_new() -> None:
     width = Width(1)
     entered: list[str] = []

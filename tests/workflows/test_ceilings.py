@@ -8,9 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio.exceptions import ApplicationError
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ApplicationError, CancelledError
 
-from tenuto.workflows.contracts import Histories, RunAgentInput, RunLimits
+from tenuto.workflows.contracts import Histories, RunAgentInput, RunLimits, Usage
 from tenuto.workflows.control_contracts import SetLimitsInput
 from tenuto.workflows.failure_kinds import SHARE
 from tenuto.workflows.share_contracts import AgentFailureDetails, Cost, ShareAsk
@@ -152,3 +153,24 @@ async def test_who_comes_back_for_a_larger_share_goes_before_those_that_are_new(
         report = await handle.result()
     assert report.status == "completed" and report.census.done == 12
     assert set(at_work[:4]) == {"0", "1", "2", "3"}
+
+
+@pytest.mark.parametrize("name", ["s.py", "s.js"])
+async def test_a_run_that_waits_at_a_ceiling_is_stopped_with_all_who_wait(stage: Stage, name: str) -> None:
+    """One has begun and needs more than is left; the others have not, and would be content with what is left."""
+    wants = ShareAsk(floor=Cost(usd=0.5), least=Cost(usd=0.5), most=Cost(usd=0.5))
+
+    async def play(input: RunAgentInput) -> str:
+        details = AgentFailureDetails(usage=Usage(input_tokens=10, usd=0.05), ask=wants)
+        raise ApplicationError("too little", details, type=SHARE, non_retryable=True)
+
+    async with stage.playing(play):
+        limits = RunLimits(concurrency=1, usd=0.1, on_limit="ask")
+        handle = await stage.start(QUEUE[name], name, args=6, has_args=True, limits=limits)
+        await reported(handle, lambda report: report.status == "waiting")
+        await handle.cancel()
+        with pytest.raises(WorkflowFailureError) as caught:
+            await asyncio.wait_for(handle.result(), 20)
+    assert isinstance(caught.value.cause, CancelledError)
+    report = await stage.report(handle)
+    assert (report.status, report.census.skipped, report.census.queued) == ("stopped", 6, 0)
