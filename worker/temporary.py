@@ -23,7 +23,7 @@ def own_temporary_folder(home: Path) -> Iterator[None]:
     folder = home / "tmp"
     for left in folder.glob("*"):
         if is_gone(left.name):
-            shutil.rmtree(left, ignore_errors=True)
+            _remove(left)
     own = folder / OWNER
     try:
         own.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -36,4 +36,11 @@ def own_temporary_folder(home: Path) -> Iterator[None]:
         yield
     finally:
         tempfile.tempdir = before
-        shutil.rmtree(own, ignore_errors=True)
+        _remove(own)
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        log.warning("temporary files are left in %s: %s", folder, error)

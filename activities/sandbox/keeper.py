@@ -1,7 +1,7 @@
 """Holds one command where there are no walls, and ends with it everything that it started.
 
 Run as a program of its own, by `python -I -S keeper.py STATUS_FD`, with the standard library alone. Its first line of
-input is JSON: `argv`, `cwd`, `env`, `limits`, `nice`. The input then stays open as long as the command may live: at its
+input is JSON: `argv`, `cwd`, `env`, `limits`. The input then stays open as long as the command may live: at its
 end, which also comes when the Worker is killed, everything is ended. It adopts what its command leaves behind (a
 daemon, a `setsid` grandchild), so that nothing gets out of its sight.
 """
@@ -45,7 +45,7 @@ def main() -> int:
             env=order["env"],
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=lambda: _bind(order["limits"], order["nice"]),  # noqa: PLW1509 - this program has one thread
+            preexec_fn=lambda: _bind(order["limits"]),  # noqa: PLW1509 - this program has one thread
         )
     except OSError as error:
         sys.stderr.write(f"{order['argv'][0]}: {error.strerror}\n")
@@ -56,8 +56,7 @@ def main() -> int:
     return code
 
 
-def _bind(limits: dict[str, int], niceness: int) -> None:
-    os.nice(niceness)
+def _bind(limits: dict[str, int]) -> None:
     for name, value in limits.items():
         number = getattr(resource, f"RLIMIT_{name}", None)
         if number is None:

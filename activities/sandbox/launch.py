@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from . import bubblewrap, cgroups, door, environment, keeper, seccomp
 from .command import Command
@@ -26,13 +25,14 @@ from .running import Launch, NotStarted, Running, settle
 
 _DOOR_S = 20.0
 _NICE = 10
+"""Weighs a tenth of an ordinary process."""
 
 _FIRST = """\
 ulimit -c @CORE@; ulimit -n @FILES@; ulimit -f @BLOCKS@; ulimit -S -t @CPU@; ulimit -H -t @CPU_AT_LAST@
 @NPROC@
 read -r go || exit 125
 echo 500 2>/dev/null > /proc/self/oom_score_adj
-exec @NICE@ "$@" < /dev/null"""
+exec "$@" < /dev/null"""
 """What runs first inside. It waits for word from outside, so that nothing runs which the Worker's death would miss."""
 
 
@@ -114,7 +114,8 @@ async def hold_inside(inside: Inside, command: Command, cwd: Path, hosts: Hosts,
         more_arguments, files = _handed(arguments, variables, status)
         held.ours += files
         held.group = await _group(stack, limits)
-        first = ["/bin/sh", "-c", _first(limits, _niceness(held.group, os.getuid() != 0)), "tenuto", *argv]
+        niced = [] if os.getuid() else _niced(held.group)  # RLIMIT_NPROC binds all others
+        first = ["/bin/sh", "-c", _first(limits), "tenuto", *niced, *argv]
         program = [walls.program, *more_arguments, "--", *first]
         if held.group is not None:
             join = 'echo 0 > "$0" && exec "$@"'
@@ -127,8 +128,8 @@ async def hold_inside(inside: Inside, command: Command, cwd: Path, hosts: Hosts,
 async def hold_open(inside: Inside, command: Command, cwd: Path, hosts: Hosts, limits: Limits) -> AsyncIterator[Held]:
     """Without walls, on a lead: the same environment and limits, and everything ended with it. `hosts` bind nobody."""
     inside.make_folders()
-    order: dict[str, Any] = {
-        "argv": [shell(), "-c", command.text],
+    argv = [shell(), "-c", command.text]
+    order = {
         "cwd": str(cwd),
         "env": {**inside.environment(command.env, None), MARK: OWNER},
         "limits": {
@@ -140,16 +141,15 @@ async def hold_open(inside: Inside, command: Command, cwd: Path, hosts: Hosts, l
     }
     async with AsyncExitStack() as stack:
         told, status = os.pipe()
-        argv = [sys.executable, "-I", "-S", str(Path(keeper.__file__)), str(status)]
-        held = Held(Launch(argv, _outside(), status, told, (status,), False), b"", [status])
+        program = [sys.executable, "-I", "-S", str(Path(keeper.__file__)), str(status)]
+        held = Held(Launch(program, _outside(), status, told, (status,), False), b"", [status])
         stack.callback(held.started)
         held.group = await _group(stack, limits)
-        order["nice"] = _niceness(held.group)
-        held.first = json.dumps(order).encode() + b"\n"
+        held.first = json.dumps({"argv": [*_niced(held.group), *argv], **order}).encode() + b"\n"
         if held.group is not None:
             join = 'echo 0 > "$0" && exec "$@"'
-            argv = ["/bin/sh", "-c", join, str(held.group.folder / "cgroup.procs"), *argv]
-            held.launch = Launch(argv, _outside(), status, told, (status,), False)
+            program = ["/bin/sh", "-c", join, str(held.group.folder / "cgroup.procs"), *program]
+            held.launch = Launch(program, _outside(), status, told, (status,), False)
         yield held
 
 
@@ -168,6 +168,17 @@ async def _group(stack: AsyncExitStack, limits: Limits) -> cgroups.Group | None:
         return None  # the watchdog bounds what the group would have
     stack.push_async_callback(group.remove)
     return group
+
+
+def _niced(group: cgroups.Group | None) -> list[str]:
+    """What stands before a command: where only the watchdog bounds how many processes it has, they leave it the CPU.
+
+    A fork bomb of the watchdog's own priority keeps it from looking: on a busy machine it had 30,000 processes, which
+    no kill ends in time, before it was seen for the first time. By its full name: the command may have another `PATH`.
+    """
+    program = shutil.which("nice", path=os.defpath)
+    bounded = group is not None and "pids" in group.tree.controllers
+    return [] if bounded or program is None else [program, "-n", str(_NICE)]
 
 
 def _handed(arguments: Sequence[str], variables: dict[str, str], status: int) -> tuple[list[str], list[int]]:
@@ -192,22 +203,7 @@ def _memory(content: bytes) -> int:
     return descriptor
 
 
-def _niceness(group: cgroups.Group | None, bounded: bool = False) -> int:
-    """Where only the watchdog bounds how many processes there are, they leave it the CPU.
-
-    A fork bomb of the watchdog's own priority keeps it from looking: on a busy machine it had 30,000 processes, which
-    no kill ends in time, before it was seen for the first time.
-    """
-    return 0 if bounded or (group is not None and "pids" in group.tree.controllers) else _NICE
-
-
-def _niced(niceness: int) -> str:
-    """By its full name: the command may have a `PATH` of its own."""
-    program = shutil.which("nice", path=os.defpath) if niceness else None
-    return "" if program is None else f"{program} -n {niceness} "
-
-
-def _first(limits: Limits, niceness: int) -> str:
+def _first(limits: Limits) -> str:
     """Units are those of a POSIX shell: 512-byte blocks, seconds."""
     nproc = f"ulimit -u {limits.tasks} 2>/dev/null || ulimit -p {limits.tasks} 2>/dev/null"
     return (
@@ -217,7 +213,6 @@ def _first(limits: Limits, niceness: int) -> str:
         .replace("@CPU@", str(_at_most(resource.RLIMIT_CPU, limits.cpu_s)))
         .replace("@CPU_AT_LAST@", str(_at_most(resource.RLIMIT_CPU, limits.cpu_s + keeper.CPU_GRACE_S)))
         .replace("@NPROC@", nproc if os.getuid() else ":")
-        .replace("@NICE@ ", _niced(niceness))
     )
 
 

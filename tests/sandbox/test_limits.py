@@ -71,16 +71,12 @@ async def test_a_bomb_is_ended_and_named(name: str, walls: bool, place: Place) -
         outcome.log.unlink()
 
 
-FINITE_BOMB = python("import os, time", "for _ in range(9): os.fork()", "time.sleep(60)")
-"""512 processes: where the kernel bounds nothing, a real one is a matter of milliseconds on a machine others load."""
-
-
 @BOTH
 async def test_without_control_groups_the_watchdog_ends_a_fork_bomb(
     place: Place, monkeypatch: pytest.MonkeyPatch, walls: bool
 ) -> None:
     monkeypatch.setattr(cgroups, "tree", lambda: None)
-    outcome = await place.run(FINITE_BOMB, walls=walls, limits=replace(SMALL, processes=40))
+    outcome = await place.run(BOMBS["patient forks"][0], walls=walls, limits=replace(SMALL, processes=40))
     assert outcome.ended_by == "processes"
 
 
