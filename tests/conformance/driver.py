@@ -64,6 +64,8 @@ from tenuto.workflows.script.protocol import (
 )
 from tenuto.workflows.step_values import checked
 
+from .step_answers import NAMED_BY, default_answer, step_name
+
 CASES = Path(__file__).parent / "cases"
 START = 1_700_000_000.0
 """Virtual time at which every case begins, Unix seconds."""
@@ -161,51 +163,6 @@ def check(seen: Seen, expect: Mapping[str, Any]) -> None:
                 assert made["op"] == wanted if made["op"] == "review" else step_name(made["op"], made) == wanted
             else:
                 assert {key: made.get(key) for key in wanted} == wanted
-
-
-NAMED_BY: dict[str, tuple[str, ...]] = {
-    "sh": ("command",),
-    "read": ("path",),
-    "write": ("path",),
-    "glob": ("pattern",),
-    "grep": ("pattern",),
-    "mcp": ("server", "tool"),
-    "pull_request": ("branch",),
-    "gate": ("command", "name"),
-    "ask": ("question",),
-    "wait_for": ("name",),
-}
-"""Step -> the arguments that its name in a case is made of."""
-
-
-def step_name(op: str, args: Mapping[str, Any]) -> str:
-    """How a case names a step."""
-    return " ".join([op, *(args[key] for key in NAMED_BY[op] if key in args or op != "gate")])
-
-
-def default_answer(op: str, args: Mapping[str, Any]) -> Any:
-    """The value of a step that a case does not name."""
-    defaults: dict[str, Any] = {
-        "sh": {"exit_code": 0, "stdout": "", "stderr": "", "duration_s": 0.5, "log": None},
-        "read": "",
-        "write": None,
-        "glob": [],
-        "grep": [],
-        "mcp": None,
-        "gate": _gate_answer(args),
-        "ask": None,
-        "wait_for": None,
-        "pull_request": {"url": None, "branch": args.get("branch"), "created": False, "reason": "no forge"},
-    }
-    return defaults[op]
-
-
-def _gate_answer(args: Mapping[str, Any]) -> dict[str, Any]:
-    if "passed" in args:
-        return {"passed": args["passed"], "reason": None if args["passed"] else args["reason"], "flaky": False}
-    evidence = {"exit_code": 0, "stdout": "", "stderr": ""}
-    found = {"failures": [], "signature": ""} if args.get("split") else {}
-    return {"passed": True, "reason": None, "flaky": False, "evidence": evidence, **found}
 
 
 def _check_failure(failed: Failed, wanted: Mapping[str, Any]) -> None:

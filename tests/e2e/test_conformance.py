@@ -47,7 +47,8 @@ from tenuto.workflows.step_contracts import (
     WriteFileInput,
 )
 
-from ..conformance.driver import Case, Seen, all_cases, check, default_answer, step_name
+from ..conformance.driver import Case, Seen, all_cases, check
+from ..conformance.step_answers import default_answer, step_name
 from ..workflows.played_steps import PlayedSteps
 
 pytestmark = pytest.mark.e2e
